@@ -1,0 +1,73 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The version that the binary reports: the nearest tag, or the commit, or "dev".
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# One package's tests may take this long before they count as hung. Go's own
+# limit of 10 minutes is near on two cores with the race detector.
+TEST_TIMEOUT ?= 15m
+
+# How long "make soak" goes on at least, and how often it kills at least.
+TIME ?= 10m
+KILLS ?= 0
+
+.PHONY: help
+help: ## Show the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Run the demonstration: a server and a receiver, with nothing to set up
+	go run ./cmd/compliancelayer demo
+
+.PHONY: build
+build: ## Build bin/compliancelayer, static and without cgo
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/compliancelayer ./cmd/compliancelayer
+
+.PHONY: prepare
+prepare: ## Install what the tests need (PostgreSQL, a C compiler), or say what is missing
+	@scripts/prepare.sh
+
+.PHONY: test
+test: prepare ## Run all tests: with the race detector, then those that break things at full size (REPORT=1: short output)
+	go vet ./...
+ifdef REPORT
+	{ bad=0; go test -race -timeout $(TEST_TIMEOUT) -json $$(go list ./... | grep -v /internal/model) || bad=1; scripts/break.sh ci -json || bad=1; exit $$bad; } | go run ./scripts/testreport
+else
+	go test -race -timeout $(TEST_TIMEOUT) $$(go list ./... | grep -v /internal/model)
+	scripts/break.sh ci
+endif
+
+.PHONY: lint
+lint: ## Check the format and run golangci-lint, staticcheck and govulncheck
+	scripts/lint.sh
+
+.PHONY: fmt
+fmt: ## Format the code
+	gofmt -l -s -w .
+
+.PHONY: generate-check
+generate-check: ## Check that go generate changes nothing
+	scripts/generate-check.sh
+
+.PHONY: bench
+bench: prepare ## Measure this tree against a bare HTTP client (BIG=1: with a huge log; PROFILE=1: write profiles)
+	PROFILE=$(PROFILE) go run ./internal/bench $(if $(BIG),-big)
+
+.PHONY: soak
+soak: prepare ## Make every fault in turn for TIME (10m) and KILLS (0), and account for every event
+	go test -v -count 1 -timeout 0 -tags failpoints,clock ./internal/crash -run Soak -args -soak.time=$(TIME) -soak.kills=$(KILLS)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for TIME
+	scripts/fuzz.sh $(TIME)
+
+.PHONY: evidence
+evidence: prepare ## Break everything on purpose, for about an hour, and write docs/reliability.md of it
+	EVIDENCE_DIR=$(CURDIR)/docs/evidence scripts/break.sh long
+	go run ./scripts/reliability
+
+.PHONY: ci
+ci: ## Do what the build machine does
+	.ci/run

@@ -1,0 +1,288 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
+	"github.com/compliancelayer/compliancelayer/internal/store"
+)
+
+const selectEndpoint = `select id, account_id, url, description, events, headers, rate_limit, concurrency, state, disabled_reason, disabled_at,
+	failures, streak, counted_until, next_at, last_success_at, created_at, updated_at from endpoints`
+
+func scanEndpoint(r scanner) (delivery.Endpoint, error) {
+	var e delivery.Endpoint
+	var events, headers string
+	var disabled, until, next, success, created, updated int64
+	err := r.Scan(&e.ID, &e.AccountID, &e.URL, &e.Description, &events, &headers, &e.RateLimit, &e.Concurrency, &e.State, &e.DisabledReason, &disabled,
+		&e.Health.Failures, &e.Health.Streak, &until, &next, &success, &created, &updated)
+	if err != nil {
+		return e, err
+	}
+	e.DisabledAt, e.Health.CountedUntil, e.Health.NextAt, e.LastSuccessAt = at(disabled), at(until), at(next), at(success)
+	e.CreatedAt, e.UpdatedAt = at(created), at(updated)
+	return e, errors.Join(json.Unmarshal([]byte(events), &e.Events), json.Unmarshal([]byte(headers), &e.Headers))
+}
+
+// CreateEndpoint adds an endpoint with its first secret.
+func (s *Store) CreateEndpoint(ctx context.Context, e delivery.Endpoint, secret store.Secret, most int) error {
+	events, headers, err := endpointLists(e)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, "create endpoint", func(ctx context.Context, c conn) error {
+		if err := lockAccount(ctx, c, e.AccountID, s.engine.lockOwn()); err != nil {
+			return err
+		}
+		var n int
+		if err := c.row(ctx, `select count(*) from endpoints where account_id = $1 and state <> 'deleted'`, e.AccountID).Scan(&n); err != nil {
+			return err
+		}
+		if n >= most {
+			return fmt.Errorf("%w: the account has %d endpoints, which is the most it may have; delete one first", store.ErrLimit, n)
+		}
+		_, err := c.exec(ctx, `insert into endpoints (id, account_id, url, description, events, headers, rate_limit, concurrency, state, disabled_reason, disabled_at, created_at, updated_at)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+			e.ID, e.AccountID, e.URL, e.Description, events, headers, e.RateLimit, e.Concurrency, string(e.State), string(e.DisabledReason), ms(e.DisabledAt), ms(e.CreatedAt), ms(e.UpdatedAt))
+		if err != nil {
+			return err
+		}
+		if err := addSecret(ctx, c, e.ID, secret); err != nil {
+			return err
+		}
+		return bump(ctx, c, e.AccountID)
+	})
+}
+
+// lockAccount makes changes that count an account's rows happen one after another.
+func lockAccount(ctx context.Context, c conn, accountID, lock string) error {
+	var id string
+	return c.row(ctx, `select id from accounts where id = $1 and deleted_at = 0`+lock, accountID).Scan(&id)
+}
+
+func endpointLists(e delivery.Endpoint) (events, headers string, err error) {
+	ev, err := json.Marshal(orEmpty(e.Events))
+	if err != nil {
+		return "", "", err
+	}
+	hd, err := json.Marshal(orEmpty(e.Headers))
+	return string(ev), string(hd), err
+}
+
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// Endpoint reads one with its counts.
+func (s *Store) Endpoint(ctx context.Context, accountID, id string) (store.EndpointView, error) {
+	e, err := scanEndpoint(s.reads.row(ctx, selectEndpoint+` where id = $1 and account_id = $2 and state <> 'deleted'`, id, accountID))
+	if err != nil {
+		return store.EndpointView{}, reading("read endpoint", err)
+	}
+	return s.view(ctx, e)
+}
+
+// view adds what is counted about an endpoint; index deliveries_endpoint_aside
+// bounds each count.
+func (s *Store) view(ctx context.Context, e delivery.Endpoint) (store.EndpointView, error) {
+	v := store.EndpointView{Endpoint: e}
+	var next *int64
+	err := s.reads.row(ctx, `select
+		(select count(*) from (select 1 from deliveries where endpoint_id = $1 and due_at is not null limit $2) w),
+		(select count(*) from (select 1 from deliveries where endpoint_id = $1 and status = 'held' limit $2) h),
+		(select count(*) from (select 1 from deliveries where endpoint_id = $1 and status = 'failed' limit $2) f),
+		(select min(due_at) from deliveries where endpoint_id = $1 and due_at is not null)`, e.ID, store.CountLimit).
+		Scan(&v.Waiting, &v.Held, &v.Failed, &next)
+	if next != nil {
+		v.NextDue = at(*next)
+	}
+	return v, reading("count deliveries", err)
+}
+
+// ListEndpoints pages through an account's endpoints (index endpoints_account).
+func (s *Store) ListEndpoints(ctx context.Context, accountID string, page store.Page) ([]store.EndpointView, string, error) {
+	after, err := parsePosition(page.Cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	rs, err := s.reads.query(ctx, selectEndpoint+` where account_id = $1 and state <> 'deleted' and (created_at, id) < ($2, $3) order by created_at desc, id desc limit $4`,
+		accountID, after.at, after.text, page.Limit+1)
+	found, err := collect(rs, err, scanEndpoint)
+	if err != nil {
+		return nil, "", reading("list endpoints", err)
+	}
+	found, next := cut(found, page.Limit, func(e delivery.Endpoint) position { return position{at: ms(e.CreatedAt), text: e.ID} })
+	views := make([]store.EndpointView, len(found))
+	for i, e := range found {
+		if views[i], err = s.view(ctx, e); err != nil {
+			return nil, "", err
+		}
+	}
+	return views, next, nil
+}
+
+// lockEndpoint reads an endpoint that is about to be changed.
+func (s *Store) lockEndpoint(ctx context.Context, c conn, accountID, id string) (delivery.Endpoint, error) {
+	return scanEndpoint(c.row(ctx, selectEndpoint+` where id = $1 and account_id = $2 and state <> 'deleted'`+s.engine.lockOwn(), id, accountID))
+}
+
+// UpdateEndpoint changes the settings of one.
+func (s *Store) UpdateEndpoint(ctx context.Context, accountID, id string, change func(*delivery.Endpoint) error) (delivery.Endpoint, error) {
+	var changed delivery.Endpoint
+	err := s.write(ctx, "update endpoint", func(ctx context.Context, c conn) error {
+		e, err := s.lockEndpoint(ctx, c, accountID, id)
+		if err != nil {
+			return err
+		}
+		changed = e
+		if err := change(&changed); err != nil {
+			return err
+		}
+		changed.ID, changed.AccountID, changed.CreatedAt = e.ID, e.AccountID, e.CreatedAt
+		changed.State, changed.DisabledReason, changed.DisabledAt, changed.Health = e.State, e.DisabledReason, e.DisabledAt, e.Health
+		events, headers, err := endpointLists(changed)
+		if err != nil {
+			return err
+		}
+		_, err = c.exec(ctx, `update endpoints set url = $1, description = $2, events = $3, headers = $4, rate_limit = $5, concurrency = $6, updated_at = $7 where id = $8`,
+			changed.URL, changed.Description, events, headers, changed.RateLimit, changed.Concurrency, ms(changed.UpdatedAt), id)
+		if err != nil {
+			return err
+		}
+		return bump(ctx, c, accountID)
+	})
+	return changed, err
+}
+
+// SetState disables or enables an endpoint.
+func (s *Store) SetState(ctx context.Context, accountID, id string, state delivery.State, reason delivery.Reason, now time.Time) (bool, error) {
+	changed := false
+	err := s.write(ctx, "set state", func(ctx context.Context, c conn) error {
+		e, err := s.lockEndpoint(ctx, c, accountID, id)
+		if err != nil {
+			return err
+		}
+		changed = e.State != state
+		if !changed {
+			return nil
+		}
+		if err := setState(ctx, c, accountID, id, state, reason, ms(now)); err != nil {
+			return err
+		}
+		_, err = settle(ctx, c, id, state, ms(now), settleBatch)
+		return err
+	})
+	return changed, err
+}
+
+// setState writes a state; enabling clears the health, so that old failures do
+// not disable it again.
+func setState(ctx context.Context, c conn, accountID, id string, state delivery.State, reason delivery.Reason, now int64) error {
+	query, disabledAt := `update endpoints set state = $1, disabled_reason = $2, disabled_at = $3, updated_at = $4 where id = $5`, now
+	if state == delivery.Enabled {
+		reason, disabledAt = delivery.NotDisabled, 0
+		query = `update endpoints set state = $1, disabled_reason = $2, disabled_at = $3, updated_at = $4,
+			failures = 0, streak = 0, counted_until = 0, next_at = 0, probe_token = 0, probe_until = 0 where id = $5`
+	}
+	if _, err := c.exec(ctx, query, string(state), string(reason), disabledAt, now, id); err != nil {
+		return err
+	}
+	return bump(ctx, c, accountID)
+}
+
+// countGivenUp counts by index deliveries_endpoint_aside, which a list of
+// statuses would not use.
+const countGivenUp = `select (select count(*) from deliveries where endpoint_id = $1 and status = 'pending') +
+	(select count(*) from deliveries where endpoint_id = $1 and status = 'retrying') + (select count(*) from deliveries where endpoint_id = $1 and status = 'held')`
+
+// DeleteEndpoint marks an endpoint deleted and discards what waits for it.
+func (s *Store) DeleteEndpoint(ctx context.Context, accountID, id string, now time.Time) (int, error) {
+	var waiting int
+	err := s.write(ctx, "delete endpoint", func(ctx context.Context, c conn) error {
+		if _, err := s.lockEndpoint(ctx, c, accountID, id); err != nil {
+			return err
+		}
+		if err := setState(ctx, c, accountID, id, delivery.Deleted, delivery.ByHand, ms(now)); err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, `delete from secrets where endpoint_id = $1`, id); err != nil {
+			return err
+		}
+		err := c.row(ctx, countGivenUp, id).Scan(&waiting)
+		if err != nil {
+			return err
+		}
+		_, err = settle(ctx, c, id, delivery.Deleted, ms(now), settleBatch)
+		return err
+	})
+	return waiting, err
+}
+
+const selectSecret = `select id, endpoint_id, role, sealed, fingerprint, created_at, expires_at from secrets`
+
+func liveSecrets(ctx context.Context, c conn, endpointID string, now int64) ([]store.Secret, error) {
+	// Index secrets_endpoint.
+	rs, err := c.query(ctx, selectSecret+` where endpoint_id = $1 and (expires_at = 0 or expires_at > $2) order by created_at, id`, endpointID, now)
+	return collect(rs, err, func(r scanner) (sec store.Secret, err error) {
+		var created, expires int64
+		err = r.Scan(&sec.ID, &sec.EndpointID, &sec.Role, &sec.Sealed, &sec.Fingerprint, &created, &expires)
+		sec.CreatedAt, sec.ExpiresAt = at(created), at(expires)
+		return sec, err
+	})
+}
+
+// byUse orders secrets as a request uses them: current, next, old.
+func byUse(secrets []store.Secret) []store.Secret {
+	rank := map[store.Role]int{store.Current: 0, store.Next: 1, store.Old: 2}
+	slices.SortStableFunc(secrets, func(a, b store.Secret) int { return cmp.Compare(rank[a.Role], rank[b.Role]) })
+	return secrets
+}
+
+func addSecret(ctx context.Context, c conn, endpointID string, sec store.Secret) error {
+	_, err := c.exec(ctx, `insert into secrets (id, endpoint_id, role, sealed, fingerprint, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7)`,
+		sec.ID, endpointID, string(sec.Role), sec.Sealed, sec.Fingerprint, ms(sec.CreatedAt), ms(sec.ExpiresAt))
+	return err
+}
+
+// Secrets reads an endpoint's live secrets, oldest first.
+func (s *Store) Secrets(ctx context.Context, accountID, endpointID string, now time.Time) ([]store.Secret, error) {
+	if _, err := s.Endpoint(ctx, accountID, endpointID); err != nil {
+		return nil, err
+	}
+	secrets, err := liveSecrets(ctx, s.reads, endpointID, ms(now))
+	return secrets, reading("read secrets", err)
+}
+
+// UpdateSecrets replaces an endpoint's secrets; those whose overlap is over go.
+func (s *Store) UpdateSecrets(ctx context.Context, accountID, endpointID string, now time.Time, change func([]store.Secret) ([]store.Secret, error)) error {
+	return s.write(ctx, "update secrets", func(ctx context.Context, c conn) error {
+		if _, err := s.lockEndpoint(ctx, c, accountID, endpointID); err != nil {
+			return err
+		}
+		secrets, err := liveSecrets(ctx, c, endpointID, ms(now))
+		if err != nil {
+			return err
+		}
+		if secrets, err = change(secrets); err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, `delete from secrets where endpoint_id = $1`, endpointID); err != nil {
+			return err
+		}
+		for _, sec := range secrets {
+			if err := addSecret(ctx, c, endpointID, sec); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

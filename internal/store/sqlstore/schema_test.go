@@ -1,0 +1,55 @@
+package sqlstore
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/compliancelayer/compliancelayer/internal/pgtest"
+)
+
+func TestALookAtTheTablesNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	for name, database := range map[string]func(t *testing.T) string{
+		"SQLite":     func(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "test.db") },
+		"PostgreSQL": func(t *testing.T) string { t.Helper(); return pgtest.URL(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := database(t)
+			s := opened(t, Config{Database: path})
+			newest := int64(1)
+			wantSchema(t, path, Schema{Version: newest, Newest: newest})
+			alter(t, s, "drop index deliveries_due", "drop table notices")
+			wantSchema(t, path, Schema{Version: newest, Newest: newest, Missing: []string{"deliveries_due", "notices", "notices_oldest"}})
+			alter(t, s, "insert into goose_db_version (version_id, is_applied) values (9999, true)")
+			got, err := Examine(t.Context(), path)
+			if err != nil || got.Version != 9999 || got.Newest != newest {
+				t.Errorf("of a newer release: %+v, %v", got, err)
+			}
+			alter(t, s, "drop table goose_db_version")
+			wantSchema(t, path, Schema{Newest: newest})
+		})
+	}
+}
+
+func wantSchema(t *testing.T, database string, want Schema) {
+	t.Helper()
+	got, err := Examine(t.Context(), database)
+	must(t, err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("schema (-want +got):\n%s", diff)
+	}
+}
+
+func alter(t *testing.T, s *Store, all ...string) {
+	t.Helper()
+	for _, one := range all {
+		must(t, s.write(t.Context(), "alter", func(ctx context.Context, c conn) error {
+			_, err := c.exec(ctx, one)
+			return err
+		}))
+	}
+}

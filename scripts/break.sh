@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Runs the tests that break the program on purpose, larger than "go test -race" does and without the
+# race detector:
+#
+#   scripts/break.sh SIZE [FLAG OF GO TEST...]     SIZE is "ci" or "long"
+#
+# Each is a test of docs/reliability.md. What follows the size goes to go test. Requests and
+# histories are those of each database; of histories ci has few, because hundreds take minutes.
+set -Eeuo pipefail
+cd "$(dirname "$0")/.."
+
+size=${1:?ci or long}
+shift
+case $size in
+ci) kills=200 images=20 histories=8 requests=10000 addresses=1000000 ;;
+long) kills=2000 images=500 histories=20000 requests=200000 addresses=20000000 ;;
+*)
+	echo "error: the size is ci or long, not $size" >&2
+	exit 2
+	;;
+esac
+
+# They run side by side, because much of their time is waiting: for leases, for disks, for processes
+# to start. What each prints is kept together.
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+pids=()
+run() {
+	go test -count 1 -timeout 0 "$@" >"$out/${#pids[@]}" 2>&1 &
+	pids+=($!)
+}
+run -tags failpoints,clock "$@" ./internal/crash -args -crash.kills=$kills -crash.images=$images
+run "$@" ./internal/model -args -model.histories=$histories
+run "$@" ./internal/apifuzz -args -apifuzz.requests=$requests
+run "$@" ./internal/egress -run 'Vectors|Leads|Names|Agrees|Special' -args -egress.random=$addresses
+run "$@" ./internal/send -run 'Evil|Floods'
+failed=0
+for i in "${!pids[@]}"; do
+	wait "${pids[$i]}" || failed=1
+	cat "$out/$i"
+done
+exit $failed
