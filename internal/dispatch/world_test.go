@@ -58,6 +58,7 @@ type world struct {
 	stop   context.CancelFunc
 	ended  sync.WaitGroup
 	answer func(l delivery.Lease) answer
+	sent   func() // at the end of each attempt, if there is one
 
 	mu    sync.Mutex
 	calls []call
@@ -147,6 +148,9 @@ func (w *world) Send(ctx context.Context, _ *send.Target, l delivery.Lease) (del
 	w.now[l.EndpointID]--
 	w.now[""]--
 	w.mu.Unlock()
+	if w.sent != nil {
+		w.sent()
+	}
 	a.EndedAt, a.StatusCode, a.Class, a.RetryAfter = time.Now(), how.code, how.class, how.wait
 	switch {
 	case how.after >= w.policy.Timeout && how.class == "":

@@ -22,6 +22,7 @@ func TestAPlanMadeWhileTheTablesAreSmallWalksIndexes(t *testing.T) {
 		select n, 'acc_default', n, 'ep_1', 'sending', 'automatic', 1, 1, 1 from generate_series(1, 300) as n`)
 	must(t, err)
 	often := map[string]string{
+		"publish": publishEach,
 		"record":  recordEach,
 		"claim":   selectDue + ` order by d.due_at limit $3` + s.engine.lockRows(),
 		"lease":   leaseOne,

@@ -81,6 +81,7 @@ func (w *pgWriter) writeRows(ctx context.Context, c conn, group []*operation) er
 		if op.record == nil {
 			continue
 		}
+		op.record.begin()
 		if err := l.record(op); err != nil {
 			return err
 		}

@@ -26,6 +26,9 @@ type recording struct {
 	answer  []store.Recorded
 }
 
+// begin forgets what a transaction that failed has answered.
+func (r *recording) begin() { r.answer = make([]store.Recorded, len(r.results)) }
+
 // Record writes outcomes through the writer.
 func (s *Store) Record(ctx context.Context, p delivery.Policy, results []store.Result) ([]store.Recorded, error) {
 	if len(results) == 0 {
@@ -80,23 +83,30 @@ func newLedger(ctx context.Context, c conn, lockOwn string) *ledger {
 	return &ledger{ctx: ctx, c: c, lockOwn: lockOwn, known: map[string]*endpointHealth{}}
 }
 
-// record writes all results of an operation, in order.
-func (l *ledger) record(op *operation) error {
-	r := op.record
-	r.answer = make([]store.Recorded, len(r.results))
-	ids := make([]string, len(r.results))
-	for i := range r.results {
-		ids[i] = r.results[i].Lease.EndpointID
+// record writes, in order, the results of operations that are not applied yet.
+func (l *ledger) record(ops ...*operation) error {
+	var ids []string
+	for _, op := range ops {
+		for i := range op.record.results {
+			if !op.record.answer[i].Applied {
+				ids = append(ids, op.record.results[i].Lease.EndpointID)
+			}
+		}
 	}
 	if err := l.lock(ids); err != nil {
 		return err
 	}
-	for i := range r.results {
-		answer, err := l.recordOne(r.policy, &r.results[i])
-		if err != nil {
-			return err
+	for _, op := range ops {
+		r := op.record
+		for i := range r.results {
+			if r.answer[i].Applied {
+				continue
+			}
+			var err error
+			if r.answer[i], err = l.recordOne(r.policy, &r.results[i]); err != nil {
+				return err
+			}
 		}
-		r.answer[i] = answer
 	}
 	failpoint.Hit("outcome: written, not committed")
 	return nil

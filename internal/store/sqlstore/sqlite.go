@@ -198,6 +198,7 @@ func (e *sqliteEngine) runAll(ctx context.Context, group []*operation) error {
 		case op.publish != nil:
 			err = e.numbers.publishOne(ctx, e.w, op, known, "")
 		case op.record != nil:
+			op.record.begin()
 			err = l.record(op)
 			known = revisions{} // it may have disabled an endpoint
 		default:
