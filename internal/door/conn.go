@@ -102,7 +102,7 @@ func (c *conn) fill() error {
 	if len(c.buf) > 0 {
 		limit = c.server.rest.ReadHeaderTimeout
 	} else {
-		c.state.CompareAndSwap(working, waiting)
+		c.wait()
 	}
 	c.read.move(time.Now(), limit, c.SetReadDeadline)
 	n, err := c.Read(c.buf[len(c.buf):cap(c.buf)])
@@ -155,6 +155,17 @@ func (c *conn) handOver() {
 	_ = c.SetDeadline(time.Time{})
 	if !c.server.handed.offer(&begun{c.Conn, c.buf}) {
 		c.Conn.Close()
+	}
+}
+
+// wait says that the connection waits for a request. A Shutdown that has looked at it before
+// leaves it to the connection to end itself.
+func (c *conn) wait() {
+	c.state.CompareAndSwap(working, waiting)
+	select {
+	case <-c.server.closing:
+		c.closeIdle()
+	default:
 	}
 }
 

@@ -359,6 +359,52 @@ func (p *place) shutdown(t *testing.T) {
 	}
 }
 
+// late is a listener whose connections come back late from writing an answer.
+type late struct {
+	net.Listener
+	answered, release chan bool
+}
+
+func (l *late) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return &lateConn{conn, l}, err
+}
+
+type lateConn struct {
+	net.Conn
+	of *late
+}
+
+func (c *lateConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.of.answered <- true
+	<-c.of.release
+	return n, err
+}
+
+func TestShutdownClosesAConnectionThatHasJustWrittenItsAnswer(t *testing.T) {
+	t.Parallel()
+	tcp, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &late{tcp, make(chan bool), make(chan bool)}
+	p := &place{server: New(newRest(mirror), "/v1/events"), served: make(chan error, 1)}
+	go func() { p.served <- p.server.Serve(l) }()
+	conn := dial(t, tcp.Addr().String())
+	write(t, conn, request("{}"))
+	<-l.answered // and it was not to be the last when that was decided
+	stopped := make(chan bool)
+	go func() {
+		defer close(stopped)
+		p.shutdown(t)
+	}()
+	<-p.server.closing
+	p.server.isShut() // it has looked at the connections when this gets the lock
+	close(l.release)
+	<-stopped
+}
+
 func TestShutdownAnswersWhatIsOpenAndClosesWhatWaits(t *testing.T) {
 	t.Parallel()
 	entered, release := make(chan bool), make(chan bool)

@@ -241,7 +241,7 @@ func byCode(all []outcome) map[int][]outcome {
 // recordEach changes deliveries and logs the attempts of those whose lease held, to endpoints that a
 // success would not change. It answers these, with the state of their endpoint. Tokens differ
 // between leases, so a row that matches a number and a token of the lists matches both of one. The
-// server is not to look for the rows by their endpoint, hence the || '': one may have millions.
+// server is not to look for the rows by their endpoint, hence the || ”: one may have millions.
 const recordEach = `with clean as (
 		select id, state from endpoints where id = any($27) and failures = 0 and streak = 0 and probe_token = 0
 	), done as (

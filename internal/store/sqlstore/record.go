@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -190,7 +191,7 @@ func dueColumn(c delivery.Change) *int64 {
 	if !c.Status.Waiting() {
 		return nil
 	}
-	due := ms(c.DueAt)
+	due := ms(c.DueAt.Add(time.Millisecond - 1)) // up: a retry is never early
 	return &due
 }
 
