@@ -100,21 +100,22 @@ func scanKey(r scanner) (k store.Key, err error) {
 
 // CreateKey adds a key.
 func (s *Store) CreateKey(ctx context.Context, k store.Key) error {
-	err := s.write(ctx, "create key", func(ctx context.Context, c conn) error {
+	return s.write(ctx, "create key", func(ctx context.Context, c conn) error {
 		if err := lockAccount(ctx, c, k.AccountID, s.engine.lockOwn()); err != nil {
 			return err
 		}
 		return insertKey(ctx, c, k)
 	})
-	if isUnique(err) {
-		return store.Conflictf("this key exists already")
-	}
-	return err
 }
 
+// insertKey does nothing rather than fail where there is such a key: a start looks for the one that it was
+// given in this way, and a server that serves many would log an error each time.
 func insertKey(ctx context.Context, c conn, k store.Key) error {
-	_, err := c.exec(ctx, `insert into keys (id, account_id, name, prefix, hash, scopes, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+	n, err := c.exec(ctx, `insert into keys (id, account_id, name, prefix, hash, scopes, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
 		k.ID, k.AccountID, k.Name, k.Prefix, k.Hash[:], strings.Join(k.Scopes, " "), ms(k.CreatedAt), ms(k.ExpiresAt))
+	if err == nil && n == 0 {
+		return store.Conflictf("this key exists already")
+	}
 	return err
 }
 
