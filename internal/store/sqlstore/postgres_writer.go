@@ -35,7 +35,7 @@ func (w *pgWriter) commit(group []*operation) error {
 	return err
 }
 
-// transact lets run make a transaction on a connection, and ends what it left open.
+// transact lets run make transactions on a connection, each of which it ends itself.
 func (w *pgWriter) transact(group []*operation, run func(ctx context.Context, c *pgx.Conn, group []*operation) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.limits.write)
 	defer cancel()
@@ -48,11 +48,7 @@ func (w *pgWriter) transact(group []*operation, run func(ctx context.Context, c 
 		return w.noteLate(err)
 	}
 	defer c.Release()
-	err = run(ctx, c.Conn(), group)
-	if err != nil {
-		_, _ = c.Exec(ctx, "rollback") // the connection may be gone; the error says why
-	}
-	return w.noteLate(err)
+	return w.noteLate(run(ctx, c.Conn(), group))
 }
 
 func (w *pgWriter) runRows(ctx context.Context, c *pgx.Conn, group []*operation) error {
