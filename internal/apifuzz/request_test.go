@@ -152,7 +152,7 @@ func (q *request) http(ctx context.Context, server string) (*http.Request, error
 // parameter without a value counts as left out.
 func (q *request) document() *http.Request {
 	given := slices.DeleteFunc(strings.Split(q.query, "&"), func(p string) bool { return strings.HasSuffix(p, "=") })
-	r := httptest.NewRequest(q.method, q.path+"?"+strings.Join(given, "&"), strings.NewReader(q.body))
+	r := httptest.NewRequest(q.method, q.path+"?"+strings.Join(given, "&"), strings.NewReader(decodable(q.body)))
 	r.Header = q.header.Clone()
 	r.Header.Set("Authorization", "Bearer cl_")
 	return r
