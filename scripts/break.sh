@@ -4,16 +4,16 @@
 #
 #   scripts/break.sh SIZE [FLAG OF GO TEST...]     SIZE is "ci" or "long"
 #
-# Each is a test of docs/reliability.md. What follows the size goes to go test. Requests and
-# histories are those of each database; of histories ci has few, because hundreds take minutes.
+# Each is a test of docs/reliability.md. What follows the size goes to go test. Kills, requests and
+# histories are those of each database.
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 
 size=${1:?ci or long}
 shift
 case $size in
-ci) kills=200 images=20 histories=8 requests=10000 addresses=1000000 ;;
-long) kills=2000 images=500 histories=20000 requests=200000 addresses=20000000 ;;
+ci) kills=200 images=20 histories=500 requests=10000 addresses=1000000 ;;
+long) kills=2000 images=500 histories=5000 requests=100000 addresses=20000000 ;;
 *)
 	echo "error: the size is ci or long, not $size" >&2
 	exit 2
