@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -178,7 +179,12 @@ func (r *run) do(q *request) *answer {
 		r.t.Errorf("%s: %v", q.broken, err)
 		return nil
 	}
+	stacks := make(chan string, 1)
+	late := time.AfterFunc(patience/2, func() { stacks <- goroutines() }) // at the end of it, much of the program is gone
 	res, err := r.client.Do(wire)
+	if late.Stop(); errors.Is(err, context.DeadlineExceeded) {
+		r.t.Logf("what the program did while there was no answer:\n%s", <-stacks)
+	}
 	if err != nil {
 		if len(q.body) < 64<<10 || errors.Is(err, context.DeadlineExceeded) {
 			r.t.Errorf("%s: %.500q: %v", q.broken, q.sent(), err)
@@ -195,6 +201,12 @@ func (r *run) do(q *request) *answer {
 		return nil
 	}
 	return a
+}
+
+// goroutines tells what each goroutine of this process is doing.
+func goroutines() string {
+	all := make([]byte, 1<<20)
+	return string(all[:runtime.Stack(all, true)])
 }
 
 // everythingSucceededOnce wants a success of every call: one that is always refused was
