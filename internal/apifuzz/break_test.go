@@ -146,6 +146,9 @@ func (m *maker) breakBytes(q *request) {
 		return
 	}
 	q.finish()
+	if q.body == "" { // another break has left nothing of it
+		return
+	}
 	b := []byte(q.body)
 	at := m.IntN(len(b))
 	switch m.IntN(6) {
