@@ -73,14 +73,18 @@ func (s *Server) stream(x *exchange, r *http.Request, in *input) error {
 			return err
 		}
 	}
+	x.Header().Set("Content-Type", "text/event-stream")
+	x.Header().Set("X-Accel-Buffering", "no") // else nginx holds items back
+	if r.Method == http.MethodHead {
+		x.WriteHeader(http.StatusOK)
+		return nil // its client uses the connection for the next request once it has the headers
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	items, err := s.Feed.Subscribe(ctx, x.caller.AccountID)
 	if err != nil {
 		return err
 	}
-	x.Header().Set("Content-Type", "text/event-stream")
-	x.Header().Set("X-Accel-Buffering", "no") // else nginx holds items back
 	s.follow(x, r, items, want)
 	return nil
 }

@@ -64,6 +64,22 @@ func TestStreamOverHTTP(t *testing.T) {
 	}
 }
 
+// A HEAD request has no body that could go on: its client has the answer with the headers, and sends
+// the next request on the same connection.
+func TestStreamAnswersHeadAndTakesTheNextRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	key := w.key(w.other, auth.Read)
+	res, body := w.do(http.MethodHead, "/v1/stream", key, "")
+	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/event-stream" || body != "" {
+		t.Errorf("%d %v %q", res.StatusCode, res.Header, body)
+	}
+	// Or the test hangs and fails.
+	if res, _ := w.do(http.MethodGet, "/healthz", "", ""); res.StatusCode != http.StatusOK {
+		t.Errorf("the request after it: %d", res.StatusCode)
+	}
+}
+
 func TestStreamFilters(t *testing.T) {
 	t.Parallel()
 	items := []FeedItem{
