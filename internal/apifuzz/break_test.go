@@ -34,7 +34,10 @@ var breaks = []struct {
 	}},
 	{"an odd id", 8, func(m *maker, q *request) { m.swapID(q, pick(m, oddIDs)) }},
 	{"an odd path", 3, func(m *maker, q *request) {
-		q.op, q.path = nil, pick(m, []string{q.path + "/", "/" + q.path, strings.Replace(q.path, "/v1", "/v1/../v1", 1), q.path + "%00", strings.ToUpper(q.path), "/v2/events", "/v1", q.path + "/none"})
+		odd := pick(m, []string{q.path + "/", "/" + q.path, strings.Replace(q.path, "/v1", "/v1/../v1", 1), q.path + "%00", strings.ToUpper(q.path), "/v2/events", "/v1", q.path + "/none"})
+		if odd != q.path { // some of these change nothing of a short path
+			q.op, q.path = nil, odd
+		}
 	}},
 	{"an odd parameter", 9, (*maker).oddParameter},
 	{"what is another account's", 12, (*maker).stray},

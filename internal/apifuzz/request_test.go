@@ -154,6 +154,9 @@ func (q *request) document() *http.Request {
 	given := slices.DeleteFunc(strings.Split(q.query, "&"), func(p string) bool { return strings.HasSuffix(p, "=") })
 	r := httptest.NewRequest(q.method, q.path+"?"+strings.Join(given, "&"), strings.NewReader(decodable(q.body)))
 	r.Header = q.header.Clone()
+	if q.body == "" {
+		r.Header.Del("Content-Type") // of nothing
+	}
 	r.Header.Set("Authorization", "Bearer cl_")
 	return r
 }
