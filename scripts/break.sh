@@ -5,7 +5,8 @@
 #   scripts/break.sh SIZE [FLAG OF GO TEST...]     SIZE is "ci" or "long"
 #
 # Each is a test of docs/reliability.md. What follows the size goes to go test. Kills, requests and
-# histories are those of each database. A ci run makes the same requests each time; 0 draws a seed.
+# histories are those of each database. A ci run makes the same requests and histories each time; the seed 0
+# draws others.
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,7 +31,7 @@ run() {
 	pids+=($!)
 }
 run -tags failpoints,clock "$@" ./internal/crash -args -crash.kills=$kills -crash.images=$images
-run "$@" ./internal/model -args -model.histories=$histories
+run "$@" ./internal/model -args -model.histories=$histories -model.seed=$seed
 run "$@" ./internal/apifuzz -args -apifuzz.requests=$requests -apifuzz.seed=$seed
 run "$@" ./internal/egress -run 'Vectors|Leads|Names|Agrees|Special' -args -egress.random=$addresses
 run "$@" ./internal/send -run 'Evil|Floods'

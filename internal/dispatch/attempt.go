@@ -16,6 +16,7 @@ type task struct {
 
 // pump starts what the lane may start. Dispatcher.mu is held.
 func (d *Dispatcher) pump(l *lane) {
+	l.expire(d.Now())
 	for len(l.queue) > 0 && l.mayStart() && !l.paused {
 		if d.slots.left(l.counted.kind, l.inFlight) == 0 {
 			if l.inFlight == 0 { // no end of its own would let it go on
@@ -130,7 +131,7 @@ func (d *Dispatcher) mayGo(t task) (*prepared, bool) {
 	l := t.lane
 	target := l.target
 	// While one reads, the others go on with what they have, unless that is out of date.
-	read := target == nil || target.isOver(d.Now()) || target.isOld(freshFor) && !l.loading
+	read := target == nil || target.isOver(d.Now()) || target.isOld(refreshAfter) && !l.loading
 	l.loading = l.loading || read
 	d.mu.Unlock()
 	if read {

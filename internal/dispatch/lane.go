@@ -93,8 +93,15 @@ func (l *lane) lookahead(slots int) int {
 	return min(most*slots, int(time.Duration(slots)*ahead/l.took))
 }
 
+// expire drops what was read too long ago.
+func (l *lane) expire(now time.Time) {
+	if l.target != nil && l.target.isOver(now) {
+		l.target = nil
+	}
+}
+
 // mayStart reports whether the lane may put another attempt on the wire now. An
-// endpoint that was not read yet lets one attempt go and read it.
+// endpoint that is to be read lets one attempt go and read it.
 func (l *lane) mayStart() bool {
 	if l.target == nil && l.loading {
 		return false
@@ -166,7 +173,7 @@ type prepared struct {
 	target *send.Target
 	url    string
 	err    error
-	read   time.Time // by this process's clock
+	read   time.Time // when it was asked for, by this process's clock
 	ends   time.Time // a secret of it, by the clock that the nodes agree on; zero = none
 }
 
@@ -175,12 +182,14 @@ func (p *prepared) isOld(than time.Duration) bool { return time.Since(p.read) >=
 
 // isOver reports whether nothing is to be sent with this any more.
 func (p *prepared) isOver(now time.Time) bool {
-	return p.isOld(freshFor+loadTimeout) || !p.ends.IsZero() && !now.Before(p.ends)
+	return p.isOld(freshFor) || !p.ends.IsZero() && !now.Before(p.ends)
 }
 
-// freshFor is how long an endpoint is sent to as it was read, and a little longer while it
-// is read again. Changes are announced, but an announcement may be missed.
-const freshFor = 10 * time.Second
+// Changes are announced, but an announcement may be missed.
+const (
+	freshFor     = 10 * time.Second // an endpoint is sent to as it was read
+	refreshAfter = 8 * time.Second  // one attempt reads it again, and the others go on
+)
 
 // load reads a lane's endpoint.
 func (d *Dispatcher) load(l *lane) (*prepared, error) {
@@ -190,11 +199,13 @@ func (d *Dispatcher) load(l *lane) (*prepared, error) {
 		d.mu.Lock()
 		changes := l.changes
 		d.mu.Unlock()
+		asked := time.Now()
 		info, err := d.cfg.Queue.Lane(ctx, l.id, d.Now())
 		if err != nil {
 			return nil, err
 		}
 		t := d.prepare(info)
+		t.read = asked
 		if d.adopt(l, info, &t, changes) {
 			return &t, nil
 		}
@@ -246,7 +257,7 @@ func (d *Dispatcher) share(limit, otherwise int) int {
 // prepare makes what send needs of an endpoint that receives. A deleted one has
 // no secrets any more, and is not sent to.
 func (d *Dispatcher) prepare(info store.Lane) prepared {
-	p := prepared{url: info.Endpoint.URL, read: time.Now()}
+	p := prepared{url: info.Endpoint.URL}
 	for _, s := range info.Secrets {
 		if !s.ExpiresAt.IsZero() && (p.ends.IsZero() || s.ExpiresAt.Before(p.ends)) {
 			p.ends = s.ExpiresAt // the end of its overlap

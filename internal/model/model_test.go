@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func TestHistoriesOnPostgreSQL(t *testing.T) {
 
 // drive drives databases of a kind through as many histories as are asked for.
 func drive(t *testing.T, name string, open func(t *testing.T, part int) (begin func() *world)) {
-	each := (option(historiesFlag) + parts - 1) / parts
+	each := (option[int](historiesFlag) + parts - 1) / parts
 	if err := flag.Set("rapid.checks", fmt.Sprint(each)); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func drive(t *testing.T, name string, open func(t *testing.T, part int) (begin f
 			found[part] = newFindings()
 			t.Run(fmt.Sprint(part), func(t *testing.T) {
 				t.Parallel()
-				drivePart(t, open(t, part), found[part])
+				drivePart(t, part, open(t, part), found[part])
 			})
 		}
 		t.Cleanup(func() { // when all parts have ended
@@ -82,15 +83,17 @@ func drive(t *testing.T, name string, open func(t *testing.T, part int) (begin f
 		Promise: 2, Fault: fmt.Sprintf("random histories of %d operations beside a model", all.steps/max(all.histories, 1)), On: name,
 		Times: all.histories, Of: all.acknowledged, What: "acknowledged events", Lost: all.lost,
 		Duplicates: &all.duplicates, Explained: &all.explained,
-		Test:    fmt.Sprintf("go test ./internal/model -run %s -args -model.histories=%d -model.ops=%d", t.Name(), all.histories, option(opsFlag)),
-		Seed:    flag.Lookup("rapid.seed").Value.(flag.Getter).Get().(uint64),
+		Test:    fmt.Sprintf("go test ./internal/model -run %s -args -model.histories=%d -model.ops=%d -model.seed=%d", t.Name(), all.histories, option[int](opsFlag), option[uint64](seedFlag)),
+		Seed:    option[uint64](seedFlag),
 		Seconds: time.Since(began).Seconds(),
 	})
 }
 
-func drivePart(t *testing.T, begin func() *world, found *findings) {
+func drivePart(t *testing.T, part int, begin func() *world, found *findings) {
+	seeded := seed(t, part)
 	rapid.Check(t, func(t2 *rapid.T) {
-		history := histories(option(opsFlag)).Draw(t2, "history")
+		seeded()
+		history := histories(option[int](opsFlag)).Draw(t2, "history")
 		w := begin()
 		w.findings = found
 		if problem := within(t, w, history); problem != "" {
@@ -99,4 +102,22 @@ func drivePart(t *testing.T, begin func() *world, found *findings) {
 		found.histories++
 		found.steps += len(history)
 	})
+}
+
+// seeding is held while rapid.Check, which has a flag for all parts, reads it for one.
+var seeding sync.Mutex
+
+// seed lets the next rapid.Check draw what is this part's, unless rapid's own flag says what to
+// draw. The function that it gives is called when the check has begun.
+func seed(t *testing.T, part int) (begun func()) {
+	if givenSeed {
+		return func() {}
+	}
+	seeding.Lock()
+	begun = sync.OnceFunc(seeding.Unlock)
+	t.Cleanup(begun)
+	if err := flag.Set("rapid.seed", fmt.Sprint(option[uint64](seedFlag)+uint64(part)<<32)); err != nil {
+		t.Fatal(err)
+	}
+	return begun
 }

@@ -364,7 +364,7 @@ func TestTheModelNoticesAStoreThatBreaksItsPromises(t *testing.T) {
 					one.how(broken)
 					return broken
 				}
-				problem := within(t, w, histories(option(opsFlag)).Example(i))
+				problem := within(t, w, histories(option[int](opsFlag)).Example(i))
 				if problem == "" {
 					continue
 				}
