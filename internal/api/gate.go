@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -68,10 +69,19 @@ func (s *Server) finish(x *exchange, r *http.Request, start time.Time) {
 	if cause != nil {
 		s.panicked(x, r, cause)
 	}
-	if s.Observe != nil {
-		s.Observe(x.pattern, x.status, time.Since(start))
+	if s.Observe == nil {
+		return
 	}
+	status := x.status
+	if status == http.StatusServiceUnavailable && errors.Is(r.Context().Err(), context.Canceled) {
+		status = statusLeft
+	}
+	s.Observe(x.pattern, status, time.Since(start))
 }
+
+// statusLeft is counted for a caller who left before the answer: a widely used number of no
+// standard. Whoever hangs up must not look like a server that accepts nothing.
+const statusLeft = 499
 
 // headOK holds the limits of a request's head, which http.Server would answer with words of its
 // own; it has a higher one in bytes. A path with doubled slashes or dots

@@ -339,11 +339,16 @@ func TestPingIsGivenLittleTime(t *testing.T) {
 	})
 }
 
-// TestACallerWhoLeavesIsNoWarning: whoever hangs up could fill the log with calls for help.
+// TestACallerWhoLeavesIsNoWarning: whoever hangs up could fill the log, and the operator's
+// alert of answers with 5xx, with calls for help.
 func TestACallerWhoLeavesIsNoWarning(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	w := newWorld(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	counted := 0
+	w := newWorld(t, func(c *Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c.Observe = func(_ string, status int, _ time.Duration) { counted = status }
+	})
 	ctx, leave := context.WithCancel(t.Context())
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1/events", nil)
 	r.Header.Set("Authorization", "Bearer "+w.key(w.other, auth.Read))
@@ -353,5 +358,8 @@ func TestACallerWhoLeavesIsNoWarning(t *testing.T) {
 	w.ServeHTTP(rec, r)
 	if rec.Code != http.StatusServiceUnavailable || log.String() != "" {
 		t.Errorf("got %d, and the log says %q; want 503 and nothing", rec.Code, log.String())
+	}
+	if counted != statusLeft {
+		t.Errorf("counted as %d, want %d", counted, statusLeft)
 	}
 }

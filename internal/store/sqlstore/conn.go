@@ -124,6 +124,19 @@ func (c sqliteConn) stmt(ctx context.Context, query string) (statement, error) {
 	return s, nil
 }
 
+// close closes the statements: database/sql leaves those of a single connection to whoever
+// prepared them, and SQLite keeps the files of a connection open as long as it has one.
+func (c sqliteConn) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for _, s := range c.prepared {
+		errs = append(errs, s.Close())
+	}
+	clear(c.prepared)
+	return errors.Join(errs...)
+}
+
 func (c sqliteConn) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	s, err := c.stmt(ctx, query)
 	if err != nil {

@@ -342,7 +342,7 @@ func (e *sqliteEngine) close() error {
 	if c, ok := e.w.db.(*sql.Conn); ok {
 		// Whoever copies the file of a stopped server gets all of it.
 		_, err := c.ExecContext(context.Background(), "pragma wal_checkpoint(truncate)")
-		errs = append(errs, err, c.Close())
+		errs = append(errs, err, e.w.close(), c.Close())
 	}
 	if e.writeDB != nil {
 		errs = append(errs, e.writeDB.Close())
