@@ -3,6 +3,7 @@ package model_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
@@ -254,7 +255,28 @@ func (w *world) deleteOld(s step) (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.checkRetained(had, has, before, limit)
+	if err := w.forgetSecrets(before); err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("%d rows older than %s are deleted", n, time.Now().Add(w.skew).Sub(before)), nil
+}
+
+// forgetSecrets follows retention in what it took of the secrets whose overlap had ended: a clock
+// that is put back later does not bring them back.
+func (w *world) forgetSecrets(before time.Time) error {
+	for _, e := range w.model.endpoints {
+		if e.deleted || !slices.ContainsFunc(e.secrets, func(s secret) bool { return s.ended(before) }) {
+			continue
+		}
+		left, err := w.db.Secrets(context.Background(), e.account, e.id, time.Time{})
+		if err != nil {
+			return err
+		}
+		e.secrets = slices.DeleteFunc(e.secrets, func(s secret) bool {
+			return s.ended(before) && !slices.ContainsFunc(left, func(row store.Secret) bool { return row.ExpiresAt.Equal(s.ends.Truncate(time.Millisecond)) })
+		})
+	}
+	return nil
 }
 
 // checkRetained: only what ended before the limit went, in bounded batches, and whole.

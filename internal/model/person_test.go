@@ -194,7 +194,7 @@ func (w *world) manageSecret(s step) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		e.prepare(text)
+		e.prepare(text, now)
 	}
 	if s.kind != prepareSecret {
 		e.promote(now, overlap)
@@ -203,8 +203,8 @@ func (w *world) manageSecret(s step) (string, error) {
 	return fmt.Sprintf("%s: %s of %s, overlap %s", n.name, s.kind, e.name, overlap), nil
 }
 
-func (e *endpoint) prepare(text webhook.Secret) {
-	e.secrets = slices.DeleteFunc(e.secrets, func(s secret) bool { return s.role == store.Next })
+func (e *endpoint) prepare(text webhook.Secret, now time.Time) {
+	e.secrets = slices.DeleteFunc(e.secrets, func(s secret) bool { return s.role == store.Next || s.ended(now) })
 	e.secrets = append(e.secrets, secret{text: text, role: store.Next})
 }
 
@@ -220,7 +220,7 @@ func (e *endpoint) promote(now time.Time, overlap time.Duration) {
 		case s.role == store.Current:
 			s.role, s.ends = store.Old, now.Add(overlap)
 		}
-		if s.ends.IsZero() || s.ends.After(now) {
+		if !s.ended(now) {
 			after = append(after, s)
 		}
 	}

@@ -125,6 +125,9 @@ func (m *model) matching(account, kind string) map[string]bool {
 	return all
 }
 
+// ended reports whether the overlap of a secret is over.
+func (s secret) ended(now time.Time) bool { return !s.ends.IsZero() && !s.ends.After(now) }
+
 // liveSecrets are those that a request may be signed with at a time of the database's clock,
 // the current one first.
 func (e *endpoint) liveSecrets(now time.Time) (current webhook.Secret, others []webhook.Secret) {
@@ -132,7 +135,7 @@ func (e *endpoint) liveSecrets(now time.Time) (current webhook.Secret, others []
 		switch {
 		case s.role == store.Current:
 			current = s.text
-		case s.ends.IsZero() || s.ends.After(now):
+		case !s.ended(now):
 			others = append(others, s.text)
 		}
 	}
