@@ -56,7 +56,7 @@ bench: prepare ## Measure this tree against a bare HTTP client (BIG=1: with a hu
 	PROFILE=$(PROFILE) go run ./internal/bench $(if $(BIG),-big)
 
 .PHONY: soak
-soak: prepare ## Make every fault in turn for TIME (10m) and KILLS (0), and account for every event
+soak: prepare ## Make every fault in turn until TIME (10m) and KILLS (0) are reached, each for a minute or so, and account for every event
 	go test -v -count 1 -timeout 0 -tags failpoints,clock ./internal/crash -run Soak -args -soak.time=$(TIME) -soak.kills=$(KILLS)
 
 .PHONY: fuzz
@@ -65,7 +65,7 @@ fuzz: ## Run every fuzz target for TIME
 
 .PHONY: evidence
 evidence: prepare ## Break everything on purpose, for about an hour, and write docs/reliability.md of it
-	EVIDENCE_DIR=$(CURDIR)/docs/evidence scripts/break.sh long
+	EVIDENCE_DIR=$(CURDIR)/docs/evidence EVIDENCE_MADE="commit $(VERSION) on $(shell date -u +%F), $(shell nproc) processors" scripts/break.sh long
 	go run ./scripts/reliability
 
 .PHONY: ci

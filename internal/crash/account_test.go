@@ -1,6 +1,7 @@
 package crash_test
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"maps"
@@ -28,6 +29,7 @@ type account struct {
 	arrivals, attempts    int
 	duplicates, explained int
 	byClass               map[string]int
+	counted               string // what acknowledged counts, where that is something else
 }
 
 // mostSaid is how many complaints of one kind are printed; the rest is counted.
@@ -86,7 +88,7 @@ func (a *account) evidence(w *world, name string, promise int, times int, fault 
 	}
 	name = "crash-" + name + "-" + strings.ToLower(on)
 	evidence.Write(a.t, name, sums.add(name, evidence.Row{
-		Promise: promise, Fault: fault, On: on, Times: times, Of: a.acknowledged, What: "acknowledged events", Lost: a.lost,
+		Promise: promise, Fault: fault, On: on, Times: times, Of: a.acknowledged, What: cmp.Or(a.counted, "acknowledged events"), Lost: a.lost,
 		Duplicates: &a.duplicates, Explained: &a.explained, Test: w.command(), Seed: w.seed, Seconds: time.Since(w.began).Seconds(),
 	}))
 }

@@ -3,6 +3,7 @@ package crash_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"maps"
 	"net/url"
 	"testing"
@@ -76,7 +77,7 @@ func killNode(t *testing.T) {
 		checkTakeover(t, id, all, first, second)
 	}
 	t.Logf("attempts: %v", made)
-	a.evidence(w, "node-killed", 11, 1, "kill -9 of one of two nodes under load; the other takes over within 45 s")
+	a.evidence(w, "node-killed", 11, 1, fmt.Sprintf("kill -9 of one of two nodes under load; with leases of %s the other has sent everything within %s", w.lease(), takeOver))
 	for _, want := range []string{"first ok", "second ok", "first unknown"} {
 		if made[want] == 0 {
 			t.Errorf("there is no attempt %q: the nodes made %v", want, made)
@@ -160,8 +161,8 @@ func freezeNode(t *testing.T) {
 
 	a := w.settleAccounts(t)
 	checkSentLate(a, busy, seen, held)
-	a.acknowledged = len(held)
-	a.evidence(w, "frozen", 11, 1, "a node frozen for longer than its leases (SIGSTOP), then woken; counted are the leases it held")
+	a.acknowledged, a.counted = len(held), "leases that it held"
+	a.evidence(w, "frozen", 11, 1, "a node frozen for longer than its leases (SIGSTOP), then woken")
 	after := a.rows
 	maps.DeleteFunc(after.deliveries, func(id int64, _ deliveryRow) bool { _, old := before.deliveries[id]; return !old })
 	maps.DeleteFunc(after.attempts, func(id int64, _ []attemptRow) bool { _, old := before.attempts[id]; return !old })

@@ -63,7 +63,8 @@ func (w *world) command() string {
 	if tags != "" {
 		tags = "-tags " + tags + " "
 	}
-	return fmt.Sprintf("go test %s./internal/crash -run '^%s$' -args -%s=%d", tags, strings.ReplaceAll(w.t.Name(), "/", "$/^"), seedFlag, w.seed)
+	return fmt.Sprintf("go test %s./internal/crash -run '^%s$' -args -%s=%d -%s=%d -%s=%d", tags, strings.ReplaceAll(w.t.Name(), "/", "$/^"),
+		killsFlag, option[int](killsFlag), imagesFlag, option[int](imagesFlag), seedFlag, w.seed)
 }
 
 // readLogs looks for what no process of any test may ever have said.

@@ -169,7 +169,7 @@ func (d *Dispatcher) wants(now time.Time) []store.Want {
 // worthClaiming gives how much to claim for a lane: nothing while a larger claim
 // is about to be possible, so that a busy lane is refilled in batches.
 func (d *Dispatcher) worthClaiming(l *lane, slots *bound, now time.Time) int {
-	if l.health.Narrow() && l.health.NextAt.After(now) {
+	if l.state == delivery.Enabled && l.health.Narrow() && l.health.NextAt.After(now) {
 		d.agenda.add(l.id, l.health.NextAt)
 		delete(d.ready, l.id)
 		return 0

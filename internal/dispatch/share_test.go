@@ -256,3 +256,26 @@ func TestWorkIsClaimedWhenPromisesAreReleased(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatADeadNodeLeftForADisabledEndpointIsHeldAtOnce(t *testing.T) {
+	within(t, func(w *world) {
+		w.policy.DisableAfter = delivery.NarrowAfter
+		w.policy.SpacingFirst, w.policy.SpacingLongest = time.Hour, time.Hour
+		w.answer = always(answer{code: 500, after: time.Millisecond})
+		w.endpoint("ep_1", nil)
+		until := time.Now().Add(w.policy.Lease())
+		left := w.put("{}", store.NewDelivery{EndpointID: "ep_1", Status: delivery.Sending, Cycle: delivery.Automatic, Token: 7, Until: until, Node: "other"})[0]
+		w.start()
+		for range delivery.NarrowAfter { // one after the other: what fails at once counts once
+			w.publish(1)
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Until(until) + 15*time.Second)
+		if got := w.state("ep_1").State; got != delivery.Disabled {
+			t.Fatalf("the endpoint is %s, want it disabled", got)
+		}
+		if got := w.delivery(left).Status; got != delivery.Held {
+			t.Errorf("what the dead node was sending is %s, want it held: a disabled endpoint has no pause to wait for", got)
+		}
+	})
+}

@@ -14,6 +14,10 @@ import (
 // nothing is written: the tests that count are run at every size.
 const Folder = "EVIDENCE_DIR"
 
+// Made is the environment variable that says of what, where and when the rows are made:
+// a commit, a machine, a day.
+const Made = "EVIDENCE_MADE"
+
 // Row is one fault on one database, and what came of it.
 type Row struct {
 	// Promise is the number of the promise in docs/reliability.md that the fault was meant to break.
@@ -39,6 +43,8 @@ type Row struct {
 	Seed uint64 `json:"seed,omitempty"`
 	// Seconds is how long it took.
 	Seconds float64 `json:"seconds"`
+	// Made is what the variable [Made] says; Write sets it.
+	Made string `json:"made,omitempty"`
 }
 
 // Write puts a row into its file, name.json, in the folder that [Folder] names. A test
@@ -49,6 +55,7 @@ func Write(t testing.TB, name string, r Row) {
 	if dir == "" || t.Failed() {
 		return
 	}
+	r.Made = os.Getenv(Made)
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ const (
 var givenSeed bool
 
 func TestMain(m *testing.M) {
-	flag.Int(historiesFlag, 8, "how many histories each database is driven through")
+	flag.Int(historiesFlag, 8, "how many histories each database is driven through, at least: each of four parts has as many")
 	flag.Int(opsFlag, 60, "how many steps a history has, at least")
 	flag.Uint64(seedFlag, 1, "what the histories are drawn with; 0 = others each time")
 	flag.Parse()

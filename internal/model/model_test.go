@@ -80,7 +80,7 @@ func drive(t *testing.T, name string, open func(t *testing.T, part int) (begin f
 	})
 	all.report(t, name)
 	evidence.Write(t, "model-"+strings.ToLower(name), evidence.Row{
-		Promise: 2, Fault: fmt.Sprintf("random histories of %d operations beside a model", all.steps/max(all.histories, 1)), On: name,
+		Promise: 2, Fault: fmt.Sprintf("random histories of %d operations or more (%d on average) beside a model", option[int](opsFlag), all.steps/max(all.histories, 1)), On: name,
 		Times: all.histories, Of: all.acknowledged, What: "acknowledged events", Lost: all.lost,
 		Duplicates: &all.duplicates, Explained: &all.explained,
 		Test:    fmt.Sprintf("go test ./internal/model -run %s -args -model.histories=%d -model.ops=%d -model.seed=%d", t.Name(), all.histories, option[int](opsFlag), option[uint64](seedFlag)),

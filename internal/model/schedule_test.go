@@ -93,7 +93,7 @@ func (w *world) checkOverdue(r *rows, d *deliveryRow) {
 	}
 	n := w.reach()
 	if late := time.Now().Add(w.skew).Sub(at(d.due.Int64)); late > patience {
-		w.breaks(n, "%s is overdue by %s, and nothing was in the way for %s", d, late, w.calm())
+		w.breaks(n, "%s is overdue by %s, and nothing was in the way for %s; %s is %s, %d failures in a row, next %s", d, late, w.calm(), e.name, disk.state, disk.streak, at(disk.next).Sub(w.began))
 	}
 }
 

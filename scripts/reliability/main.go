@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,8 @@ const (
 	folder = "docs/evidence"
 	begin  = "<!-- rows of %d: begin -->\n"
 	end    = "<!-- end -->"
+
+	madeBegin = "<!-- made of: begin -->\n"
 )
 
 // row is evidence.Row as it stands in a file.
@@ -33,6 +36,7 @@ type row struct {
 	Duplicates *int   `json:"duplicates"`
 	Explained  *int   `json:"explained"`
 	Test       string `json:"test"`
+	Made       string `json:"made"`
 }
 
 func main() {
@@ -102,7 +106,27 @@ func fill(text string, rows []row) (string, error) {
 			return "", fmt.Errorf("nothing tried to break promise %d", n)
 		}
 	}
-	return text, nil
+	before, rest, found := strings.Cut(text, madeBegin)
+	_, after, ends := strings.Cut(rest, end)
+	if !found || !ends {
+		return "", fmt.Errorf("there is no place that says what the rows were made of: %s", madeBegin)
+	}
+	return before + madeBegin + madeOf(rows) + end + after, nil
+}
+
+// madeOf lists what the rows were made of, and how many of each.
+func madeOf(rows []row) string {
+	count := map[string]int{}
+	for _, r := range rows {
+		count[cmp.Or(r.Made, "a tree that is not known")]++
+	}
+	var b strings.Builder
+	b.WriteString("\n")
+	for _, made := range slices.Sorted(maps.Keys(count)) {
+		fmt.Fprintf(&b, "- %d rows: %s\n", count[made], made)
+	}
+	b.WriteString("\n")
+	return b.String()
 }
 
 func table(rows []row) string {

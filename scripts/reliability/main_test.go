@@ -16,8 +16,8 @@ func TestThePageIsMadeOfTheRows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("page.md", "# A\n<!-- rows of 1: begin -->\nold\n<!-- end -->\nB\n")
-	write("a.json", `{"promise":1,"fault":"kill -9","on":"SQLite","times":1200,"of":34000,"what":"events","lost":0,"duplicates":12,"explained":12,"test":"make soak"}`)
+	write("page.md", "# A\n<!-- made of: begin -->\n<!-- end -->\n<!-- rows of 1: begin -->\nold\n<!-- end -->\nB\n")
+	write("a.json", `{"promise":1,"fault":"kill -9","on":"SQLite","times":1200,"of":34000,"what":"events","lost":0,"duplicates":12,"explained":12,"test":"make soak","made":"commit abc"}`)
 	for range 2 { // the second time changes nothing
 		if err := run(page, dir); err != nil {
 			t.Fatal(err)
@@ -27,7 +27,7 @@ func TestThePageIsMadeOfTheRows(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := "| kill -9 | SQLite | 1,200 | 34,000 events | 0 | 12 (12) | `make soak` |"
-		if got := string(text); strings.Count(got, want) != 1 || strings.Contains(got, "old") || !strings.HasSuffix(got, "<!-- end -->\nB\n") {
+		if got := string(text); strings.Count(got, want) != 1 || strings.Count(got, "- 1 rows: commit abc\n") != 1 || strings.Contains(got, "old") || !strings.HasSuffix(got, "<!-- end -->\nB\n") {
 			t.Errorf("the page is %s", got)
 		}
 	}
