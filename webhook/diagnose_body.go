@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	trimmed       = "White space at the start or end of the body was removed: sign the raw bytes as they arrived."
-	lineAdded     = "A line break was added at the end of the body: sign the raw bytes as they arrived."
+	trimmed       = "The body has white space at its start or end that was not there when it was signed: sign the raw bytes as they arrived."
+	lineAdded     = "The body was signed with a line break at its end that is not there now: sign the raw bytes as they arrived."
 	byteOrderMark = "The body begins with a byte order mark that was not signed: sign the raw bytes as they arrived."
 	rewritten     = "The body was parsed and written again (%s) before it was signed or given here: sign the raw bytes as they arrived."
 	lineEnds      = "The line ends of the body were changed: sign the raw bytes as they arrived."

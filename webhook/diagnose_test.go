@@ -71,8 +71,8 @@ func TestDiagnoseNamesTheMistake(t *testing.T) {
 		{"key with a line break of Windows", whole + "\r\n", "", asHex, []string{"line break after it"}},
 		{"key in quotation marks", `"` + whole + `"`, "", asHex, []string{"quotation marks"}},
 		{"empty key", "", "", func([]byte) string { return asHex(hmacOf(nil, diagnosed)) }, []string{"key was empty"}},
-		{"line break after the body", "", diagnosed + "\n", asHex, []string{"line break was added"}},
-		{"line break of Windows after the body", "", diagnosed + "\r\n", asHex, []string{"line break was added"}},
+		{"line break after the body", "", diagnosed + "\n", asHex, []string{"signed with a line break"}},
+		{"line break of Windows after the body", "", diagnosed + "\r\n", asHex, []string{"signed with a line break"}},
 		{"indented by two", "", diagnosedIndented, asHex, []string{"written again (indented)"}},
 		{"indented by four", "", strings.ReplaceAll(diagnosedIndented, "  ", "    "), asHex, []string{"written again (indented)"}},
 		{"indented by tabs", "", strings.ReplaceAll(diagnosedIndented, "  ", "\t"), asHex, []string{"written again (indented)"}},
@@ -81,7 +81,7 @@ func TestDiagnoseNamesTheMistake(t *testing.T) {
 		{"Python, all characters", "", `{"id": "0195", "type": "a", "created_at": "2026-03-08T12:34:56.789Z", "data": {"b": 1.0, "a": "é/😀 <x>", "n": [1e30, 0.5, true, null, -0.0, 2e-7], "e": {}}}`, asHex, []string{"ensure_ascii=False"}},
 		{"PHP", "", `{"id":"0195","type":"a","created_at":"2026-03-08T12:34:56.789Z","data":{"b":1.0,"a":"\u00e9\/\ud83d\ude00 <x>","n":[1e30,0.5,true,null,-0.0,2e-7],"e":{}}}`, asHex, []string{"json_encode"}},
 		{"Go", "", `{"created_at":"2026-03-08T12:34:56.789Z","data":{"a":"é/😀 \u003cx\u003e","b":1,"e":{},"n":[1e+30,0.5,true,null,-0,2e-7]},"id":"0195","type":"a"}`, asHex, []string{"sorted keys"}},
-		{"three mistakes at once", decoded, diagnosed + "\n", asBase64, []string{"base64; X-", "decoded base64", "line break was added"}},
+		{"three mistakes at once", decoded, diagnosed + "\n", asBase64, []string{"base64; X-", "decoded base64", "signed with a line break"}},
 		{"hash without a key", "", "", func([]byte) string { sum := sha256.Sum256([]byte(diagnosed)); return asHex(sum[:]) }, []string{"another secret", secret.Fingerprint()}},
 		{"another secret", webhook.NewSecret().Reveal(), "", asHex, []string{"another secret", secret.Fingerprint()}},
 		{"another body", "", "{}", asHex, []string{"the body was changed"}},
@@ -114,7 +114,7 @@ func TestDiagnoseOfAChangedBody(t *testing.T) {
 	t.Parallel()
 	secret := mustSecret(t, vectors(t)[0].Secret)
 	tests := []struct{ name, sent, given, says string }{
-		{"copied with a line break", `{"a":1}`, "{\"a\":1}\n", "White space at the start or end"},
+		{"copied with a line break", `{"a":1}`, "{\"a\":1}\n", "has white space at its start or end that was not there"},
 		{"copied from an indenting viewer", `{"a":[1,2]}`, "{\n  \"a\": [\n    1,\n    2\n  ]\n}", "without white space"},
 		{"line ends of Windows", "{\"a\":\n1}", "{\"a\":\r\n1}", "line ends"},
 		{"line ends of Unix", "{\"a\":\r\n1}", "{\"a\":\n1}", "line ends"},
@@ -169,7 +169,7 @@ func TestDiagnoseOfAStandardSignature(t *testing.T) {
 		{"key without its prefix", strings.TrimPrefix(whole, "whsec_"), "", v1, []string{"without whsec_"}},
 		{"body alone", "", diagnosed, v1, []string{"covers the body alone"}},
 		{"without the id", "", "1772973296." + diagnosed, v1, []string{"webhook-id was left out"}},
-		{"body with a line break", "", head + diagnosed + "\n", v1, []string{"line break was added"}},
+		{"body with a line break", "", head + diagnosed + "\n", v1, []string{"signed with a line break"}},
 		{"hexadecimal", "", "", func(mac []byte) string { return "v1," + asHex(mac) }, []string{"written in hexadecimal"}},
 		{"without padding", "", "", func(mac []byte) string { return "v1," + base64.RawStdEncoding.EncodeToString(mac) }, []string{"not in standard base64"}},
 		{"without the version", "", "", asBase64, []string{"begins with v1"}},

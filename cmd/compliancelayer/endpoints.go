@@ -34,7 +34,7 @@ func (e *endpointsListCmd) Run(ctx context.Context, c *console) error {
 	head := []string{"ID", "STATE", "URL", "EVENTS", "WAITING", "HELD", "FAILED", "24H"}
 	return list(ctx, c, &e.remote, e.paging, (*client.Client).Endpoints, head, func(ep client.Endpoint) []string {
 		return []string{
-			ep.ID, ep.State, ep.URL, words(ep.Events), strconv.Itoa(ep.WaitingCount), strconv.Itoa(ep.HeldCount),
+			ep.ID, shownState(ep), ep.URL, words(ep.Events), strconv.Itoa(ep.WaitingCount), strconv.Itoa(ep.HeldCount),
 			strconv.Itoa(ep.FailedCount), percent(ep.Health.SuccessRate),
 		}
 	})
@@ -50,6 +50,14 @@ func (e *endpointsGetCmd) Run(ctx context.Context, c *console) error {
 	return askID(ctx, c, &e.remote, (*client.Client).Endpoint, e.ID, showEndpoint)
 }
 
+// shownState is what an endpoint gets: narrow, too, has to be found with these commands.
+func shownState(ep client.Endpoint) string {
+	if ep.Narrow {
+		return ep.State + ", narrow"
+	}
+	return ep.State
+}
+
 // showEndpoint prints an endpoint in words.
 func showEndpoint(c *console, ep client.Endpoint) {
 	headers := make([]string, len(ep.Headers))
@@ -58,7 +66,7 @@ func showEndpoint(c *console, ep client.Endpoint) {
 	}
 	c.details(
 		field{"id", ep.ID}, field{"url", ep.URL}, field{"events", words(ep.Events)}, field{"description", ep.Description},
-		field{"state", ep.State}, field{"why", ep.StatusText}, field{"disabled at", when(ep.DisabledAt)},
+		field{"state", shownState(ep)}, field{"why", ep.StatusText}, field{"disabled at", when(ep.DisabledAt)},
 		field{"failures in a row", number(ep.ConsecutiveFailures)},
 		field{"headers", strings.Join(headers, "; ")}, field{"rate limit", number(ep.RateLimit)}, field{"concurrency", number(ep.Concurrency)},
 		field{"waiting", strconv.Itoa(ep.WaitingCount)}, field{"held", strconv.Itoa(ep.HeldCount)}, field{"failed", strconv.Itoa(ep.FailedCount)},

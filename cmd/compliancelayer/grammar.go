@@ -2,7 +2,7 @@ package main
 
 // grammar is the command line. The order is that of the help.
 type grammar struct {
-	Config settingsFile `setting:"" help:"Settings file (YAML): named as the variables, such as \"retention: 30d\". A flag beats the environment, which beats the file." placeholder:"FILE"`
+	Config settingsFile `setting:"" help:"Settings file (YAML): named as the variables in lower case and without COMPLIANCELAYER_, such as \"retention: 30d\". A flag beats the environment, which beats the file." placeholder:"FILE"`
 
 	Demo demoCmd `cmd:"" group:"try" help:"The whole story in one command, with nothing to set up."`
 

@@ -75,10 +75,11 @@ func readSettings(path string, known []string) (*settings, error) {
 func (s *settings) add(key, value *yaml.Node, known []string) error {
 	name := strings.ReplaceAll(key.Value, "_", "-")
 	if !slices.Contains(known, name) {
-		if near := catalog.NearestName(name, known); near != "" {
+		bare := strings.TrimPrefix(strings.ToLower(name), strings.ToLower(envPrefix)+"-")
+		if near := catalog.NearestName(bare, known); near != "" {
 			return s.at(key.Line, "%q is not a setting; did you mean %s?", key.Value, near)
 		}
-		return s.at(key.Line, "%q is not a setting; settings are named as the variables in --help, without %s_", key.Value, envPrefix)
+		return s.at(key.Line, "%q is not a setting; settings are named as the variables in --help, in lower case and without %s_, such as retention", key.Value, envPrefix)
 	}
 	if _, twice := s.values[name]; twice {
 		return s.at(key.Line, "%s is there twice", key.Value)

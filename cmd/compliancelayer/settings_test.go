@@ -115,7 +115,8 @@ func TestAFileThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, file, want string }{
 		{"a slip", "\nretension: 1d", `settings.yaml:2: "retension" is not a setting; did you mean retention?`},
-		{"nothing like it", "zzzzzzzzzzzz: 1", `settings.yaml:1: "zzzzzzzzzzzz" is not a setting; settings are named as the variables in --help`},
+		{"nothing like it", "zzzzzzzzzzzz: 1", `settings.yaml:1: "zzzzzzzzzzzz" is not a setting; settings are named as the variables in --help, in lower case and without COMPLIANCELAYER_`},
+		{"the variable itself", "COMPLIANCELAYER_DELIVERY_TIMEOUT: 5s", `"COMPLIANCELAYER_DELIVERY_TIMEOUT" is not a setting; did you mean delivery-timeout?`},
 		{"the file itself", "config: other.yaml", `"config" is not a setting`},
 		{"the help", "help: true", `"help" is not a setting`},
 		{"twice in two spellings", "retry-schedule: 0s\nretry_schedule: 0s", "settings.yaml:2: retry_schedule is there twice"},

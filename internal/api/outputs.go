@@ -38,7 +38,7 @@ func endpointTo(e manage.Endpoint) client.Endpoint {
 		ID: e.ID, URL: e.URL, Description: e.Description, Events: textsTo(e.Events),
 		Enabled: e.State == delivery.Enabled, State: string(e.State), StatusText: statusText(e),
 		DisabledReason: string(e.DisabledReason), DisabledAt: client.AtOrNil(e.DisabledAt),
-		ConsecutiveFailures: e.Endpoint.Health.Failures, Narrow: e.Endpoint.Health.Narrow(),
+		ConsecutiveFailures: e.Endpoint.Health.Failures, Narrow: e.State == delivery.Enabled && e.Endpoint.Health.Narrow(),
 		Headers: maskedHeaders(e.Headers), RateLimit: e.RateLimit, Concurrency: e.Concurrency,
 		WaitingCount: e.Waiting, HeldCount: e.Held, FailedCount: e.Failed,
 		NextAttemptAt: client.AtOrNil(e.NextDue), LastSuccessAt: client.AtOrNil(e.LastSuccessAt),

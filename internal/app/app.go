@@ -199,7 +199,9 @@ func (a *App) Serve(ctx context.Context) error {
 	stopDispatcher()
 	stopOthers()
 	failpoint.Hit("stop: all ended, database open")
-	return errors.Join(err, a.close())
+	err = errors.Join(err, a.close())
+	a.log.Info("stopped: what was not finished is given back, and other nodes or the next start go on with it")
+	return err
 }
 
 // loops are what runs besides the servers, by name.

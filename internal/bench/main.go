@@ -91,7 +91,7 @@ func parseOptions(args []string, errOut io.Writer) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(errOut)
 	n := flags.Int("n", 0, "events of each row at full speed (default 20000, with -quick 2000)")
-	quick := flags.Bool("quick", false, "few events: half a minute, and figures that are only a hint")
+	quick := flags.Bool("quick", false, "few events: two minutes, and figures that are only a hint")
 	big := flags.Bool("big", false, "grow with five million deliveries in the log, too: a quarter of an hour more, and 20 GB of disk")
 	only := flags.String("only", "", "measure only the rows whose name matches this regular expression")
 	dir := flags.String("dir", "", "make the temporary databases in this folder, to measure its disk")

@@ -276,7 +276,7 @@ func (n *Notifier) lastAttempt(ctx context.Context, row store.NoticeRow) (*catal
 
 // log says it to whoever reads the server's log.
 func (n *Notifier) log(row store.NoticeRow) {
-	attrs := []any{slog.String("account_id", row.AccountID), slog.String("endpoint_id", row.EndpointID), slog.Int64("delivery_id", int64(row.DeliveryID)), slog.Int("failures", row.Failures)}
+	attrs := []any{slog.String("account_id", row.AccountID), slog.String("endpoint_id", row.EndpointID), slog.Int64("delivery_id", int64(row.DeliveryID)), slog.Int("consecutive_failures", row.Failures)}
 	switch row.Kind {
 	case delivery.DisabledIt:
 		n.Log.Warn("endpoint disabled", append(attrs, slog.String("reason", string(row.Reason)))...)
