@@ -103,6 +103,10 @@ func (d *Dispatcher) claim(ctx context.Context) bool {
 	// once begun it is seen to its end, also when the program stops.
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTime)
 	defer cancel()
+	if d.clock.Load().isOld() {
+		_ = d.setClock(whole) // whatever keeps it from being read keeps the claim from being made
+		now = d.Now()
+	}
 	got, err := d.cfg.Queue.Claim(whole, store.Claim{Node: d.cfg.Node, Now: now, Until: now.Add(d.cfg.Policy.Lease()), Wants: wants})
 	failpoint.Hit("claim: committed, nothing begun")
 	var back []delivery.Lease

@@ -17,6 +17,12 @@ const (
 	jumpBack = 5 * time.Second
 )
 
+// clockFor is how old the reading of the clock may be by which work is claimed. To a node that has not noticed that the clock
+// was put back, what others write is due long before its time, and their leases have ended.
+const clockFor = time.Second
+
+func (c *clock) isOld() bool { return time.Since(c.read) >= clockFor }
+
 // Now is the time that the nodes agree on.
 func (d *Dispatcher) Now() time.Time {
 	c := d.clock.Load()

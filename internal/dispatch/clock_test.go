@@ -251,3 +251,23 @@ func TestAttemptsAreWrittenByTheClockThatTheNodesAgreeOn(t *testing.T) {
 		}
 	})
 }
+
+func TestNothingIsTakenOverByAClockThatWasPutBackMeanwhile(t *testing.T) {
+	within(t, func(w *world) {
+		c := &clocked{Store: w.db}
+		c.ahead.Store(int64(3 * time.Minute))
+		w.queue = c
+		w.endpoint("ep_1", nil)
+		w.start()
+		time.Sleep(3500 * time.Millisecond) // the clock was read with the last look at what is due, and a second ago
+		c.ahead.Store(0)
+		until := time.Now().Add(400 * time.Millisecond) // before the next look
+		w.put("{}", store.NewDelivery{EndpointID: "ep_1", Status: delivery.Sending, Cycle: delivery.Automatic, Token: 7, Until: until, Node: "other"})
+		w.disp.Wake("ep_1")
+		time.Sleep(10 * time.Second)
+		calls := w.seen("ep_1")
+		if len(calls) != 1 || w.began.Add(calls[0].at).Before(until) {
+			t.Errorf("sent %+v, want it taken over once, when its lease ended at %s", calls, until.Sub(w.began))
+		}
+	})
+}
