@@ -292,6 +292,17 @@ func TestARetryOnANodeWhoseClockIsAheadIsDueAtOnceByTheClockOfTheStore(t *testin
 	}
 }
 
+// A test was written by this process's clock and leased by the store's: when that was put back, what was left of it was not mended.
+func TestATestIsWrittenByTheClockOfTheStore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *manage.Config) { c.Store = behind{c.Store} })
+	done := must(w.TestEndpoint(t.Context(), w.user, manage.TestEndpoint{ID: w.endpoint(w.user).ID}))(t)
+	d := must(w.Delivery(t.Context(), w.user, done.Attempt.DeliveryID))(t)
+	if theirs := must(behind{w.db}.Clock(t.Context()))(t); d.CreatedAt.After(theirs) {
+		t.Errorf("created at %s, and it is %s by the clock of the store", d.CreatedAt, theirs)
+	}
+}
+
 // A dry run counted tests, which the job then passed over.
 func TestABulkRetryDoesNotCountTests(t *testing.T) {
 	t.Parallel()

@@ -72,15 +72,15 @@ func (m *Manager) testEvent(ctx context.Context, accountID string, in TestEndpoi
 	if err != nil {
 		return store.NewEvent{}, fmt.Errorf("make event id: %w", err)
 	}
-	at := now()
+	// As every delivery it is written and leased by the store's clock: one that is put back mends what
+	// was written ahead of it, and goes by when that was written.
+	at, err := m.clock(ctx)
+	if err != nil {
+		return store.NewEvent{}, err
+	}
 	body, err := webhook.EncodeBody(id.String(), t.Name, at, data)
 	if err != nil {
 		return store.NewEvent{}, fmt.Errorf("make test event: %w", err)
-	}
-	// Leases are reckoned in the database's time where nodes share one.
-	clock, err := m.db.Clock(ctx)
-	if err != nil {
-		return store.NewEvent{}, err
 	}
 	return store.NewEvent{
 		ID:        id.String(),
@@ -93,7 +93,7 @@ func (m *Manager) testEvent(ctx context.Context, accountID string, in TestEndpoi
 			Status:     delivery.Sending,
 			Cycle:      delivery.Test,
 			Token:      dispatch.NewToken(),
-			Until:      clock.Add(m.policy.Lease()),
+			Until:      at.Add(m.policy.Lease()),
 			Node:       m.node,
 		}},
 	}, nil
