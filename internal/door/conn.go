@@ -32,8 +32,10 @@ type conn struct {
 	ctx    context.Context // ends with the connection
 	end    context.CancelFunc
 	state  atomic.Int32
-	buf    []byte // what came and was not answered yet
-	gap    int    // how much of a gap may still come before the next request
+	buf    []byte    // what came and was not answered yet
+	gap    int       // how much of a gap may still come before the next request
+	begun  time.Time // when the first byte of a request came that is not whole; zero = none has
+	used   bool      // a request was answered
 	answer answer
 	read   deadline
 	write  deadline
@@ -42,8 +44,8 @@ type conn struct {
 // deadline saves the setting of a time limit that hardly differs from the one that is set.
 type deadline struct{ at time.Time }
 
-func (d *deadline) move(now time.Time, by time.Duration, set func(time.Time) error) {
-	if at := now.Add(by); at.Sub(d.at).Abs() > deadlineGrain {
+func (d *deadline) move(at time.Time, set func(time.Time) error) {
+	if at.Sub(d.at).Abs() > deadlineGrain {
 		d.at = at
 		_ = set(at) // the read or write that follows says what is wrong
 	}
@@ -95,16 +97,23 @@ func (c *conn) next() (req *http.Request, size int) {
 	}
 }
 
-// fill reads more. While a request is not whole, that is for net/http to wait for, but for the
-// moment that a second segment takes.
+// fill reads more. A request that is not whole soon after its first byte is for net/http to wait
+// for: no byte that follows makes that later, or whoever sends one now and then held a connection for days.
 func (c *conn) fill() error {
-	limit := c.server.rest.IdleTimeout
-	if len(c.buf) > 0 {
-		limit = c.server.rest.ReadHeaderTimeout
-	} else {
+	now := time.Now()
+	switch {
+	case len(c.buf) > 0:
+		if c.begun.IsZero() {
+			c.begun = now
+		}
+		c.read.move(c.begun.Add(c.server.rest.ReadHeaderTimeout), c.SetReadDeadline)
+	case c.used:
 		c.wait()
+		c.read.move(now.Add(c.server.rest.IdleTimeout), c.SetReadDeadline)
+	default: // as net/http waits for the first one
+		c.wait()
+		c.read.move(now.Add(c.server.rest.ReadHeaderTimeout), c.SetReadDeadline)
 	}
-	c.read.move(time.Now(), limit, c.SetReadDeadline)
 	n, err := c.Read(c.buf[len(c.buf):cap(c.buf)])
 	c.buf = c.buf[:len(c.buf)+n]
 	if n > 0 && !c.state.CompareAndSwap(waiting, working) && c.state.Load() == closed {
@@ -117,15 +126,17 @@ func (c *conn) fill() error {
 	return err
 }
 
-// grow makes room for need bytes.
+// grow makes room for need bytes, or for as many again as have come: what a head announces
+// takes no memory before it is there.
 func (c *conn) grow(need int) {
-	if need > cap(c.buf) {
-		c.buf = append(make([]byte, 0, need), c.buf...)
+	if room := min(need, 2*max(cap(c.buf), firstBuffer)); need > cap(c.buf) && len(c.buf) == cap(c.buf) {
+		c.buf = append(make([]byte, 0, room), c.buf...)
 	}
 }
 
 // drop forgets a request that was answered. What came behind it is the next one's.
 func (c *conn) drop(size int) {
+	c.begun, c.used = time.Time{}, true
 	rest := c.buf[size:]
 	if cap(c.buf) > firstBuffer && len(rest) <= firstBuffer {
 		c.buf = make([]byte, 0, firstBuffer)
@@ -189,7 +200,7 @@ func (c *conn) respond(req *http.Request) (again bool) {
 	default:
 	}
 	now := time.Now()
-	c.write.move(now, c.server.rest.WriteTimeout, c.SetWriteDeadline)
+	c.write.move(now.Add(c.server.rest.WriteTimeout), c.SetWriteDeadline)
 	_, err := c.Write(c.answer.bytes(now, last))
 	return err == nil && !last
 }

@@ -325,6 +325,28 @@ func TestWhoeverSendsHalfARequestIsNotWaitedForForEver(t *testing.T) {
 	}
 }
 
+func TestWhoeverSendsAByteNowAndThenIsNotWaitedForForEver(t *testing.T) {
+	t.Parallel()
+	p := open(t, mirror, func(s *http.Server) {
+		s.ReadHeaderTimeout, s.ReadTimeout, s.IdleTimeout = 1500*time.Millisecond, 1500*time.Millisecond, patience
+	})
+	for name, half := range map[string]string{"a head": publish + "X-Long: ", "a body": publish + "Content-Length: 60000\r\n\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn := dial(t, p.addr)
+			write(t, conn, half)
+			for deadline := time.Now().Add(patience / 2); ; time.Sleep(50 * time.Millisecond) { // far more often than the limits
+				if time.Now().After(deadline) {
+					t.Fatal("the connection is still open")
+				}
+				if _, err := conn.Write([]byte("x")); err != nil {
+					return // it is closed
+				}
+			}
+		})
+	}
+}
+
 func TestAPanicEndsItsConnectionAndNoOther(t *testing.T) {
 	t.Parallel()
 	var logged bytes.Buffer
