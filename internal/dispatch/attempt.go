@@ -17,7 +17,7 @@ type task struct {
 // pump starts what the lane may start. Dispatcher.mu is held.
 func (d *Dispatcher) pump(l *lane) {
 	l.expire(d.Now())
-	for len(l.queue) > 0 && l.mayStart() && !l.paused {
+	for len(l.queue) > 0 && l.mayStart() && !l.paused && !d.stalled {
 		if d.slots.left(l.counted.kind, l.inFlight) == 0 {
 			if l.inFlight == 0 { // no end of its own would let it go on
 				d.giveBack(d.emptyLane(l))
@@ -119,7 +119,7 @@ func (d *Dispatcher) tryAttempt(t task) (sent bool) {
 		return false
 	}
 	failpoint.Hit("attempt: ended, its outcome kept by nobody")
-	d.outcomes <- d.judge(t.lease, a)
+	d.outcomes <- d.held(d.judge(t.lease, a))
 	return true
 }
 

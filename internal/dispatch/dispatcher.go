@@ -1,11 +1,13 @@
 package dispatch
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +61,7 @@ const (
 	maxClaim      = 256      // deliveries of one claim
 	maxClaimLanes = 32       // endpoints of one claim
 	maxUnrecorded = 4096     // outcomes on their way to disk
+	maxAnswers    = 32 << 20 // bytes of receivers' answers in outcomes on their way to disk; beyond it they are cut
 	maxIdle       = 128      // workers kept for the next attempt
 )
 
@@ -70,6 +73,7 @@ type Dispatcher struct {
 	mend      time.Duration // times on disk that lie this far ahead are to be mended; 0 = none. The feeder's own, as the next
 	mendSince time.Time
 	nodes     atomic.Int64 // how many share the work
+	answers   atomic.Int64 // bytes of receivers' answers in outcomes that are not recorded
 
 	mu       sync.Mutex
 	lanes    map[string]*lane
@@ -227,9 +231,11 @@ func (d *Dispatcher) recordLater(r store.Result, err error) {
 	if !passing(err) {
 		return
 	}
+	r = d.held(r)
 	select {
 	case d.outcomes <- r:
 	default:
+		d.settled(r)
 	}
 }
 
@@ -262,6 +268,52 @@ func (d *Dispatcher) judge(l delivery.Lease, a delivery.Attempt) store.Result {
 	a.Effect = c.Effect
 	l.Body = nil // nobody needs it any more, and outcomes may have to wait for the store
 	return store.Result{Lease: l, Attempt: a, Change: c}
+}
+
+// What is kept of an answer while many wait for the store. Receivers choose how long they are.
+const (
+	cutBody    = 1 << 10 // bytes
+	cutHeaders = 20      // lines
+	cutLine    = 100     // bytes
+)
+
+func answerSize(a *delivery.Attempt) int64 {
+	n := len(a.Response.Body)
+	for _, h := range a.Response.Header {
+		n += len(h.Name) + len(h.Value)
+	}
+	return int64(n)
+}
+
+// cutAnswer keeps the beginning of an answer, in memory of its own.
+func cutAnswer(a *delivery.Attempt) {
+	r := &a.Response
+	if len(r.Body) > cutBody {
+		r.Body, r.Truncated = bytes.Clone(r.Body[:cutBody]), true
+	}
+	header := make([]delivery.Header, min(len(r.Header), cutHeaders))
+	for i := range header {
+		h := r.Header[i]
+		header[i] = delivery.Header{Name: strings.Clone(h.Name[:min(len(h.Name), cutLine)]), Value: strings.Clone(h.Value[:min(len(h.Value), cutLine)])}
+	}
+	r.Header = header
+}
+
+// held counts the answer of an outcome that is about to wait for the store, and cuts it when too much waits.
+func (d *Dispatcher) held(r store.Result) store.Result {
+	size := answerSize(&r.Attempt)
+	if d.answers.Add(size) > maxAnswers {
+		cutAnswer(&r.Attempt)
+		d.answers.Add(answerSize(&r.Attempt) - size)
+	}
+	return r
+}
+
+// settled is called when outcomes are recorded or given up.
+func (d *Dispatcher) settled(batch ...store.Result) {
+	for i := range batch {
+		d.answers.Add(-answerSize(&batch[i].Attempt))
+	}
 }
 
 func (d *Dispatcher) observe(r store.Result, done store.Recorded) {

@@ -24,6 +24,7 @@ func (d *Dispatcher) record() {
 	for r := range d.outcomes {
 		batch = d.gather(append(batch[:0], r))
 		d.write(batch)
+		d.settled(batch...)
 	}
 }
 
@@ -86,15 +87,20 @@ func (d *Dispatcher) leasesOver(batch []store.Result) bool {
 	return true
 }
 
-// stall stops or lets go on the claiming of work whose outcome could not be written.
+// stall stops or lets go on the claiming and sending of work whose outcome could not be written.
 func (d *Dispatcher) stall(stalled bool) {
 	d.mu.Lock()
-	changed := d.stalled != stalled
-	d.stalled = stalled
-	d.mu.Unlock()
-	if changed {
-		signal(d.wake)
+	defer d.mu.Unlock()
+	if d.stalled == stalled {
+		return
 	}
+	d.stalled = stalled
+	if !stalled {
+		for _, l := range d.lanes {
+			d.pump(l)
+		}
+	}
+	signal(d.wake)
 }
 
 // recorded applies what the store answered to the lanes, and tells who listens.

@@ -279,3 +279,80 @@ func TestWhatADeadNodeLeftForADisabledEndpointIsHeldAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// keeps is a store that takes no outcomes for a while, and counts the answers in those that waited for it.
+type keeps struct {
+	store.Store
+	until time.Time
+
+	mu                 sync.Mutex
+	whole, cut, waited int // answers; bytes of all that waited
+}
+
+func (k *keeps) Record(ctx context.Context, p delivery.Policy, results []store.Result) ([]store.Recorded, error) {
+	if time.Now().Before(k.until) {
+		return nil, store.ErrUnavailable
+	}
+	k.mu.Lock()
+	for i := range results {
+		a := &results[i].Attempt
+		if !a.EndedAt.Before(k.until) {
+			continue
+		}
+		k.waited += len(a.Response.Body)
+		if a.Response.Truncated {
+			k.cut++
+		} else {
+			k.whole++
+		}
+	}
+	k.mu.Unlock()
+	return k.Store.Record(ctx, p, results)
+}
+
+func TestLongAnswersThatWaitForTheStoreAreCutWhenTheyAreTooMany(t *testing.T) {
+	within(t, func(w *world) {
+		const endpoints, most = 40, 32 << 20
+		k := &keeps{Store: w.db, until: w.began.Add(2 * time.Second)}
+		w.queue = k
+		w.answer = always(answer{code: 200, after: time.Millisecond, body: make([]byte, 64<<10)})
+		for i := range endpoints {
+			w.endpoint(fmt.Sprintf("ep_%d", i), nil)
+			w.backlog(fmt.Sprintf("ep_%d", i), 40) // 100 MiB of answers in all
+		}
+		w.start()
+		time.Sleep(2 * time.Minute)
+		if n := w.count("", delivery.Delivered); n != 40*endpoints {
+			t.Errorf("%d of %d delivered", n, 40*endpoints)
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.whole == 0 || k.cut == 0 || k.waited > most+k.cut<<10 {
+			t.Errorf("%d MiB of answers waited, %d of them whole and %d cut; want %d MiB at the most", k.waited>>20, k.whole, k.cut, most>>20)
+		}
+	})
+}
+
+func TestNothingMoreIsSentWhileNoOutcomeCanBeWritten(t *testing.T) {
+	within(t, func(w *world) {
+		k := &keeps{Store: w.db, until: w.began.Add(20 * time.Second)}
+		w.queue = k
+		w.answer = always(answer{code: 200, after: 10 * time.Millisecond, body: make([]byte, 64<<10)})
+		for i := range 10 {
+			w.endpoint(fmt.Sprintf("ep_%d", i), nil)
+			w.backlog(fmt.Sprintf("ep_%d", i), 500)
+		}
+		w.start()
+		time.Sleep(10 * time.Second)
+		w.mu.Lock()
+		sent := len(w.calls)
+		w.mu.Unlock()
+		if sent == 0 || sent > 10*32*2 {
+			t.Errorf("%d were sent while no outcome could be written, want what was begun before that was known", sent)
+		}
+		time.Sleep(3 * time.Minute)
+		if n := w.count("", delivery.Delivered); n != 5000 {
+			t.Errorf("%d of 5000 delivered after", n)
+		}
+	})
+}

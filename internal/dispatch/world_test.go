@@ -31,6 +31,7 @@ type answer struct {
 	after time.Duration
 	wait  time.Duration // Retry-After
 	hang  bool          // for ever, as the network allows
+	body  []byte        // of a 200
 }
 
 // call is an attempt as the receivers saw it.
@@ -151,6 +152,7 @@ func (w *world) Send(ctx context.Context, _ *send.Target, l delivery.Lease) (del
 	if w.sent != nil {
 		w.sent()
 	}
+	a.Response.Body = how.body
 	a.EndedAt, a.StatusCode, a.Class, a.RetryAfter = time.Now(), how.code, how.class, how.wait
 	switch {
 	case how.after >= w.policy.Timeout && how.class == "":

@@ -93,6 +93,36 @@ func TestMoreWaitingEventsThanTheBoundAreRefusedUntilSomeAreDone(t *testing.T) {
 	}
 }
 
+func TestMoreWaitingDeliveriesThanTheBoundAreRefusedUntilSomeAreDone(t *testing.T) {
+	t.Parallel()
+	const endpoints = 100
+	w, g := newGatedWorld(t)
+	for i := range endpoints {
+		w.endpoint(fmt.Sprintf("ep_%d", i), "*")
+	}
+	var calls sync.WaitGroup
+	for range 2 { // of 100,000 deliveries each
+		calls.Go(func() {
+			if _, err := w.Publish(t.Context(), store.DefaultAccount, batchOf(publish.MaxBatch)); err != nil {
+				t.Errorf("within the bound: %v", err)
+			}
+		})
+	}
+	g.begun(t)
+	g.begun(t)
+	for range 2 { // what was refused does not count
+		if _, err := w.Publish(t.Context(), store.DefaultAccount, batchOf(1)); !errors.Is(err, publish.ErrBusy) {
+			t.Errorf("beyond the bound: %v, want ErrBusy", err)
+		}
+	}
+	close(g.open)
+	calls.Wait()
+	go func() { <-g.entered }()
+	if _, err := w.Publish(t.Context(), store.DefaultAccount, batchOf(1)); err != nil {
+		t.Errorf("after the others were done: %v", err)
+	}
+}
+
 // 20,000 of the largest events would be 5 GB.
 func TestMoreWaitingBytesThanTheBoundAreRefusedUntilSomeAreDone(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,9 @@ const (
 	// instead of eating memory: 20,000 of the largest events would be 5 GB.
 	maxWaiting      = 20_000
 	maxWaitingBytes = 64 << 20
+	// maxWaitingDeliveries bounds their deliveries, which are what takes time to write: two of the largest calls, of
+	// 1000 events for 100 endpoints each, take about three seconds, and everybody else waits behind them.
+	maxWaitingDeliveries = 200_000
 	// maxStale bounds how often a call is matched again because endpoints changed
 	// while it was being committed.
 	maxStale = 20
@@ -132,6 +135,14 @@ func (p *Publisher) publish(ctx context.Context, accountID string, in []Input, a
 // commit matches, places and commits events whose bytes are made, and hands over
 // what this node can begin with.
 func (p *Publisher) commit(ctx context.Context, acc *account, events []store.NewEvent) ([]store.Published, error) {
+	deliveries := 0
+	for i := range events {
+		deliveries += len(acc.subscribers(events[i].Type).all)
+	}
+	defer p.waiting.took(deliveries)
+	if !p.waiting.place(deliveries) {
+		return nil, ErrBusy
+	}
 	placed := p.cfg.Lanes.Admit(ctx, acc.receivers(events), len(events))
 	for i := range events {
 		p.match(acc, &events[i])

@@ -3,7 +3,16 @@ package publish
 import "sync/atomic"
 
 // waiting counts what is being accepted on this node, until it is committed.
-type waiting struct{ events, bytes atomic.Int64 }
+type waiting struct{ events, bytes, deliveries atomic.Int64 }
+
+// place counts the deliveries of a call that has been entered and reports whether there is room for them, as there
+// always is when no others wait. Either way took must follow.
+func (w *waiting) place(n int) bool {
+	all := w.deliveries.Add(int64(n))
+	return all <= maxWaitingDeliveries || all == int64(n)
+}
+
+func (w *waiting) took(n int) { w.deliveries.Add(-int64(n)) }
 
 // enter counts a call and reports whether there is room for it, as there always
 // is when nobody else waits. Either way leave must follow.

@@ -12,6 +12,25 @@ import (
 // the gain per operation is small, and a group that is too large delays its first.
 const maxGroup = 512
 
+// maxGroupRows bounds what a transaction writes, but for its last operation: everybody else's publishing, and on
+// SQLite claims and outcomes, too, wait until it ends. It is a fraction of a second.
+const maxGroupRows = 10_000
+
+// rows is about how many rows an operation writes.
+func (op *operation) rows() int {
+	switch {
+	case op.publish != nil:
+		n := len(op.publish.batch.Events)
+		for i := range op.publish.batch.Events {
+			n += len(op.publish.batch.Events[i].Deliveries)
+		}
+		return n
+	case op.record != nil:
+		return len(op.record.results)
+	}
+	return 1
+}
+
 // operation is something to write that waits for its turn.
 type operation struct {
 	publish *publishing
@@ -97,13 +116,14 @@ func (w *writer) loop() {
 
 // drain adds what else is waiting.
 func (w *writer) drain(group []*operation) []*operation {
-	for len(group) < maxGroup {
+	for rows := group[0].rows(); len(group) < maxGroup && rows < maxGroupRows; {
 		select {
 		case op, ok := <-w.queue:
 			if !ok {
 				return group
 			}
 			group = append(group, op)
+			rows += op.rows()
 		default:
 			return group
 		}

@@ -89,6 +89,26 @@ func TestWhatWaitsIsCommittedTogether(t *testing.T) {
 	})
 }
 
+func TestWhatWaitsIsCommittedInGroupsOfBoundedRows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBooks()
+		w := startWriter(b)
+		large := store.NewEvent{Deliveries: make([]store.NewDelivery, 3999)} // 4000 rows with its own
+		ops := make([]*operation, 9)
+		for i := range ops {
+			ops[i] = &operation{publish: &publishing{batch: &store.Batch{Events: []store.NewEvent{large}}}}
+		}
+		ends := queued(t, w, b, ops)
+		close(b.open)
+		ends()
+		w.close()
+		if diff := cmp.Diff([]int{1, 3, 3, 3}, b.groups); diff != "" { // 12,000 rows: the third passes 10,000
+			t.Errorf("groups (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // away is a grouper whose database is not there.
 type away struct{ *books }
 
