@@ -30,11 +30,11 @@ type Accounts interface {
 	// TouchKey notes that a key was used; callers do it about once a minute.
 	TouchKey(ctx context.Context, id string, now time.Time) error
 
-	// OfferSetup keeps the hash of the link that makes an account's first key, in place of any
-	// before it; *Conflict when the account has, or has had, a key.
+	// OfferSetup keeps the hash of the link that makes an account's first key or member, in place of any
+	// before it; *Conflict when the account has, or has had, a key or has a member.
 	OfferSetup(ctx context.Context, l Link) error
 	// SetUp uses that link up, before its end, and adds the first key: both or neither.
-	// *Conflict when the account of the key has, or has had, one; else ErrNotFound when this is not the link.
+	// *Conflict when the account of the key has, or has had, one or has a member; else ErrNotFound when this is not the link.
 	SetUp(ctx context.Context, hash [32]byte, first Key, now time.Time) error
 	// CreateLink keeps the hash of a one-time link; UseLink gives it once, before
 	// its end, and ErrNotFound ever after.
@@ -108,6 +108,7 @@ type Store interface {
 	Deliveries
 	Jobs
 	Accounts
+	People
 	Types
 	Audit
 	Notices

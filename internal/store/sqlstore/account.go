@@ -78,6 +78,11 @@ func (s *Store) DeleteAccount(ctx context.Context, id string, now time.Time) err
 		if _, err := c.exec(ctx, `update keys set revoked_at = $1 where account_id = $2 and revoked_at = 0`, ms(now), id); err != nil {
 			return err
 		}
+		for _, table := range []string{"sessions", "invites", "users"} {
+			if _, err := c.exec(ctx, `delete from `+table+` where account_id = $1`, id); err != nil {
+				return err
+			}
+		}
 		_, err = c.exec(ctx, `update accounts set deleted_at = $1, revision = revision + 1 where id = $2`, ms(now), id)
 		return err
 	})
@@ -180,7 +185,7 @@ func (s *Store) TouchKey(ctx context.Context, id string, now time.Time) error {
 // OfferSetup keeps the one link that makes an account's first key.
 func (s *Store) OfferSetup(ctx context.Context, l store.Link) error {
 	return s.write(ctx, "offer set-up", func(ctx context.Context, c conn) error {
-		if err := lockKeyless(ctx, c, l.AccountID, s.engine.lockOwn()); err != nil {
+		if err := lockUnused(ctx, c, l.AccountID, s.engine.lockOwn()); err != nil {
 			return err
 		}
 		if _, err := c.exec(ctx, `delete from links where account_id = $1 and purpose = $2`, l.AccountID, l.Purpose); err != nil {
@@ -193,32 +198,38 @@ func (s *Store) OfferSetup(ctx context.Context, l store.Link) error {
 // SetUp uses that link up and adds the first key.
 func (s *Store) SetUp(ctx context.Context, hash [32]byte, first store.Key, now time.Time) error {
 	return s.write(ctx, "set up", func(ctx context.Context, c conn) error {
-		if err := lockKeyless(ctx, c, first.AccountID, s.engine.lockOwn()); err != nil {
+		if err := useSetup(ctx, c, hash, first.AccountID, s.engine.lockOwn(), ms(now)); err != nil {
 			return err
-		}
-		n, err := c.exec(ctx, `delete from links where hash = $1 and account_id = $2 and purpose = 'setup' and expires_at > $3`, hash[:], first.AccountID, ms(now))
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return store.ErrNotFound
 		}
 		return insertKey(ctx, c, first)
 	})
 }
 
-// lockKeyless locks an account that never had a key, so that it gets none meanwhile (index
-// keys_account).
-func lockKeyless(ctx context.Context, c conn, accountID, lock string) error {
+// useSetup uses the set-up link of an account up.
+func useSetup(ctx context.Context, c conn, hash [32]byte, accountID, lock string, now int64) error {
+	if err := lockUnused(ctx, c, accountID, lock); err != nil {
+		return err
+	}
+	n, err := c.exec(ctx, `delete from links where hash = $1 and account_id = $2 and purpose = 'setup' and expires_at > $3`, hash[:], accountID, now)
+	if err == nil && n == 0 {
+		return store.ErrNotFound
+	}
+	return err
+}
+
+// lockUnused locks an account that never had a key and has no member, so that it gets none
+// meanwhile (indexes keys_account and users_account).
+func lockUnused(ctx context.Context, c conn, accountID, lock string) error {
 	if err := lockAccount(ctx, c, accountID, lock); err != nil {
 		return err
 	}
 	var has bool
-	if err := c.row(ctx, `select exists (select 1 from keys where account_id = $1)`, accountID).Scan(&has); err != nil {
+	err := c.row(ctx, `select exists (select 1 from keys where account_id = $1) or exists (select 1 from users where account_id = $2)`, accountID, accountID).Scan(&has)
+	if err != nil {
 		return err
 	}
 	if has {
-		return store.Conflictf("the first key was made already")
+		return store.Conflictf("the first key or member was made already")
 	}
 	return nil
 }

@@ -166,6 +166,8 @@ func (s *Store) deleteRest(ctx context.Context, before time.Time, limit int) (in
 			{`delete from stats where (endpoint_id, minute, writer) in (select endpoint_id, minute, writer from stats where minute < $1 limit $2)`, before},
 			{`delete from jobs where id in (select id from jobs where state <> 'running' and updated_at < $1 limit $2)`, before},
 			{`delete from links where hash in (select hash from links where expires_at < $1 limit $2)`, before},
+			{`delete from invites where id in (select id from invites where expires_at < $1 limit $2)`, before},
+			{`delete from sessions where id in (select id from sessions where expires_at < $1 limit $2)`, before},
 			{`delete from secrets where id in (select id from secrets where expires_at > 0 and expires_at < $1 limit $2)`, before},
 			{`delete from audit where seq in (select seq from audit where at < $1 order by seq limit $2)`, before.Add(-auditLife)},
 			{`delete from endpoints where id in (select id from endpoints e where state = 'deleted' and disabled_at < $1

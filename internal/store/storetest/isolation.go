@@ -27,6 +27,9 @@ type victim struct {
 	held     delivery.ID
 	key      store.Key
 	job      store.Job
+	user     store.User
+	invite   store.Invite
+	session  store.Session
 }
 
 func newVictim(t *testing.T, s store.Store) victim {
@@ -41,6 +44,9 @@ func newVictim(t *testing.T, s store.Store) victim {
 	v.inStatus(v.endpoint, delivery.Pending)
 	v.key = keyOf(v.account)
 	v.must("create key", s.CreateKey(v.ctx(), v.key))
+	v.user, v.invite = v.newUser("owner"), inviteTo(v.account)
+	v.must("create invitation", s.CreateInvite(v.ctx(), v.invite))
+	v.session = v.newSession(v.user)
 	v.must("create type", s.CreateType(v.ctx(), typeOf(v.account, "own.type"), many))
 	v.must("add audit", s.AddAudit(v.ctx(), store.AuditEntry{AccountID: v.account, Actor: "system", Action: "check", At: at(0)}))
 	v.addStats(statOf(v.account, v.endpoint, 0, 1))
@@ -76,6 +82,9 @@ func (v victim) rows() []any {
 	keep(v.s.Job(v.ctx(), v.account, v.job.ID))
 	keep(v.s.KeyByHash(v.ctx(), v.key.Hash))
 	keep(v.s.Type(v.ctx(), v.account, "own.type"))
+	keep(v.s.User(v.ctx(), v.account, v.user.ID))
+	keep(v.s.InviteByHash(v.ctx(), v.invite.Hash, at(0)))
+	keep(v.s.SessionByHash(v.ctx(), v.session.Hash, at(0)))
 	keep(v.audit(10), nil)
 	keep(v.stats("", 0, 10), nil)
 	keep(v.notices(), nil)
@@ -129,7 +138,11 @@ func unscoped() map[string]string {
 		"Account": admin, "CreateAccount": admin, "DeleteAccount": admin, "ListAccounts": admin,
 		"AddAudit": own, "CreateLink": own,
 		"KeyByHash": "the hash is the proof of who asks", "UseLink": "the hash is the proof of who asks",
-		"OfferSetup": own, "SetUp": "the hash is the proof of who asks",
+		"OfferSetup": own, "SetUp": "the hash is the proof of who asks", "SetUpOwner": "the hash is the proof of who asks",
+		"InviteByHash": "the hash is the proof of who asks", "AcceptInvite": "the hash is the proof of who asks",
+		"SessionByHash": "the hash is the proof of who asks", "CreateSession": own, "CreateInvite": own,
+		"UserByEmail":  "an address is somebody's in one account only; what comes of it depends on the password",
+		"TouchSession": "it is called with a session that was just found by its hash",
 		"TouchKey": "it is called with a key that was just found by its hash",
 	}
 }
@@ -137,7 +150,7 @@ func unscoped() map[string]string {
 // scoped lists what is tried with each method that sees one account's rows.
 func scoped() map[string]trespass {
 	all := make(map[string]trespass)
-	for _, part := range []map[string]trespass{trespassEndpoints(), trespassLog(), trespassWork(), trespassRest()} {
+	for _, part := range []map[string]trespass{trespassEndpoints(), trespassLog(), trespassWork(), trespassPeople(), trespassRest()} {
 		for name, try := range part {
 			all[name] = try
 		}

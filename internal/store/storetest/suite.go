@@ -84,6 +84,7 @@ func within() []group {
 		{"pages", pageChecks()},
 		{"retry", retryChecks()},
 		{"accounts", accountChecks()},
+		{"people", peopleChecks()},
 		{"types", typeChecks()},
 		{"audit", auditChecks()},
 		{"stats", statChecks()},
