@@ -16,12 +16,13 @@ const (
 	Read    Scope = "read"    // see everything of the account but secrets
 	Manage  Scope = "manage"  // change everything of the account; includes Read
 	Admin   Scope = "admin"   // everything, other accounts included; only in the default account
+	People  Scope = "people"  // invite and remove members; comes with a role, and no key has it but by Admin
 )
 
 // Scopes are what a key or a person may do.
 type Scopes []Scope
 
-// AllScopes lists every scope, the least powerful first.
+// AllScopes lists every scope that a key can have, the least powerful first.
 func AllScopes() Scopes { return Scopes{Publish, Read, Manage, Admin} }
 
 // ParseScopes reads names of scopes. The error names the first that there is not.
@@ -67,6 +68,7 @@ func (ss Scopes) String() string { return strings.Join(ss.Strings(), ", ") }
 type Caller struct {
 	AccountID string
 	KeyID     string // "" when it is not a key that calls
+	Role      Role   // "" when it is not a person who calls
 	Actor     string // for the audit: a key id, a user id, "system" or "setup"
 	Scopes    Scopes
 	ExpiresAt time.Time // of the key; zero = never
