@@ -74,6 +74,7 @@ var modules = []foreign{
 	{"golang.org/x/net/idna", nil, "international names"},
 	{"golang.org/x/net/netutil", nil, "a bound of connections that come in"},
 	{"golang.org/x/term", nil, "passwords on a terminal"},
+	{"golang.org/x/crypto/argon2", []string{"internal/auth"}, "hashes of passwords"},
 	{"golang.org/x/time/rate", nil, "rates of endpoints"},
 	{"modernc.org/sqlite", nil, "SQLite; who may use it is in importBans"},
 }

@@ -22,6 +22,7 @@ var (
 // LockedError says that too many wrong passwords came, for an address or from a network.
 type LockedError struct{ For time.Duration }
 
+// Error says for how long.
 func (e *LockedError) Error() string {
 	return fmt.Sprintf("too many wrong passwords: try again in %s", max(e.For, time.Second).Round(time.Second))
 }
@@ -158,5 +159,5 @@ func callerOf(row store.Session) Caller {
 	if actor == "" {
 		actor = "portal:" + row.ID
 	}
-	return Caller{AccountID: row.AccountID, Actor: actor, Role: role, Scopes: role.Scopes(row.AccountID), ExpiresAt: row.ExpiresAt}
+	return Caller{AccountID: row.AccountID, Actor: actor, Role: role, Scopes: role.Scopes(row.AccountID)}
 }

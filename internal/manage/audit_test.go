@@ -18,6 +18,29 @@ var changes = map[string]struct {
 	action string
 	do     func(w *world, t *testing.T) (secrets []string)
 }{
+	"InviteMember": {"member.invite", func(w *world, t *testing.T) []string {
+		return []string{must(w.InviteMember(t.Context(), w.admin, manage.Invite{Email: "zoe@example.com", Role: auth.Owner}))(t).Token}
+	}},
+	"TakeBackInvite": {"member.uninvite", func(w *world, t *testing.T) []string {
+		made := must(w.InviteMember(t.Context(), w.admin, manage.Invite{Email: "zoe@example.com", Role: auth.Viewer}))(t)
+		must(w.TakeBackInvite(t.Context(), w.admin, made.ID))(t)
+		return nil
+	}},
+	"ChangeRole": {"member.role", func(w *world, t *testing.T) []string {
+		must(w.ChangeRole(t.Context(), w.admin, manage.ChangeRole{ID: w.member(w.admin, auth.Developer).ID, Role: auth.Viewer}))(t)
+		return nil
+	}},
+	"RemoveMember": {"member.remove", func(w *world, t *testing.T) []string {
+		must(w.RemoveMember(t.Context(), w.admin, w.member(w.admin, auth.Developer).ID))(t)
+		return nil
+	}},
+	"EndSession": {"session.end", func(w *world, t *testing.T) []string {
+		u := w.member(w.admin, auth.Developer)
+		token := must(auth.NewSignIns(w.db).Begin(t.Context(), u.AccountID, u.ID, "", auth.Visitor{}))(t)
+		rows := must(w.ListSessions(t.Context(), w.admin, manage.Page{}))(t).Rows
+		must(w.EndSession(t.Context(), w.admin, rows[0].ID))(t)
+		return []string{token}
+	}},
 	"CreateEndpoint": {"endpoint.create", func(w *world, t *testing.T) []string {
 		made := must(w.CreateEndpoint(t.Context(), w.admin, manage.CreateEndpoint{
 			URL: "https://example.com/pathtoken?k=querytoken", Events: []string{"*"}, Headers: []delivery.Header{{Name: "Authorization", Value: "headertoken"}},

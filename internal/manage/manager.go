@@ -20,6 +20,7 @@ type Store interface {
 	store.Deliveries
 	store.Jobs
 	store.Accounts
+	store.People
 	store.Types
 	store.Audit
 	store.Bus
@@ -46,7 +47,13 @@ const (
 	DefaultTypes     = 200
 )
 
-// Config is what a Manager is made of. All but Limits, Turns and Logger must be set.
+// Passwords hashes the passwords of members. auth.SignIns implements it.
+type Passwords interface {
+	// HashPassword answers auth.ErrBusy when too many are being hashed.
+	HashPassword(ctx context.Context, password string) (phc string, err error)
+}
+
+// Config is what a Manager is made of. All but Passwords, Limits, Turns and Logger must be set.
 type Config struct {
 	Store   Store
 	Targets *egress.Policy // says which URLs an endpoint may have
@@ -54,9 +61,11 @@ type Config struct {
 	Sender  Sender         // makes test deliveries
 	Policy  delivery.Policy
 	Node    string // the name of this process in leases
-	Limits  Limits
-	Turns   *catalog.Turns // bounds what is costly; nil = two at once
-	Logger  *slog.Logger   // nil = slog.Default()
+	// Passwords is needed by what sets one: SetUpOwner, AcceptInvite.
+	Passwords Passwords
+	Limits    Limits
+	Turns     *catalog.Turns // bounds what is costly; nil = two at once
+	Logger    *slog.Logger   // nil = slog.Default()
 }
 
 // Two at once of what is costly leave the processors to publishing and sending; who finds sixteen
@@ -75,6 +84,7 @@ type Manager struct {
 	sender  Sender
 	policy  delivery.Policy
 	node    string
+	phc     Passwords
 	limits  Limits
 	turns   *catalog.Turns
 	log     *slog.Logger
@@ -101,6 +111,7 @@ func New(c Config) *Manager {
 		sender:  c.Sender,
 		policy:  c.Policy,
 		node:    c.Node,
+		phc:     c.Passwords,
 		limits:  c.Limits,
 		turns:   c.Turns,
 		log:     c.Logger,

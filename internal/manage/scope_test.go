@@ -66,6 +66,7 @@ var scopes = map[string]auth.Scope{
 	"Endpoint": auth.Read, "ListEndpoints": auth.Read, "Secrets": auth.Read, "CheckSecret": auth.Read,
 	"Delivery": auth.Read, "ListDeliveries": auth.Read, "Attempt": auth.Read, "DeadLetters": auth.Read, "DeadLetterCounts": auth.Read,
 	"Stats": auth.Read, "EventTypes": auth.Read, "EventType": auth.Read, "Event": auth.Read, "ListEvents": auth.Read,
+	"ListMembers": auth.Read, "ListSessions": auth.Read, "EndSession": auth.Read,
 	"Job": auth.Read, "ListJobs": auth.Read, "ListAudit": auth.Read, "MatchEvents": auth.Read,
 
 	"CreateEndpoint": auth.Manage, "UpdateEndpoint": auth.Manage, "DeleteEndpoint": auth.Manage, "DisableEndpoint": auth.Manage,
@@ -73,6 +74,8 @@ var scopes = map[string]auth.Scope{
 	"RotateSecret": auth.Manage, "RetryDelivery": auth.Manage, "DiscardDelivery": auth.Manage, "RetryDeliveries": auth.Manage,
 	"ReplayEndpoint": auth.Manage, "CancelJob": auth.Manage, "CreateType": auth.Manage, "UpdateType": auth.Manage, "DeleteType": auth.Manage,
 	"CreateKey": auth.Manage, "ListKeys": auth.Manage, "RevokeKey": auth.Manage,
+
+	"InviteMember": auth.People, "ListInvites": auth.People, "TakeBackInvite": auth.People, "ChangeRole": auth.People, "RemoveMember": auth.People,
 
 	"CreateAccount": auth.Admin, "Account": auth.Admin, "ListAccounts": auth.Admin, "DeleteAccount": auth.Admin, "PortalLink": auth.Admin,
 }
