@@ -19,10 +19,16 @@ have_compiler() {
 	command -v "$(go env CC)" >/dev/null 2>&1
 }
 
+# The tests of the dashboard use a real browser.
+have_browser() {
+	command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1
+}
+
 # missing prints the packages to install, each after a space; nothing when all is there.
 missing() {
 	have_postgres || printf ' postgresql'
 	have_compiler || printf ' gcc libc6-dev'
+	have_browser || printf ' chromium'
 	command -v make >/dev/null 2>&1 || printf ' make'
 }
 
@@ -30,7 +36,7 @@ missing() {
 advise() {
 	echo "error: the tests need programs that are not installed:$1" >&2
 	echo "hint: Debian, Ubuntu: sudo apt-get install$1" >&2
-	echo "hint: macOS: brew install postgresql (the compiler comes with xcode-select --install)" >&2
+	echo "hint: macOS: brew install postgresql chromium (the compiler comes with xcode-select --install)" >&2
 	exit 1
 }
 

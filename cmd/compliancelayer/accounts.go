@@ -66,7 +66,7 @@ type accountsPortalLinkCmd struct {
 func (a *accountsPortalLinkCmd) Run(ctx context.Context, c *console) error {
 	return askID(ctx, c, &a.remote, (*client.Client).PortalLink, a.ID, func(c *console, link client.PortalLink) {
 		c.say("%s", link.URL)
-		c.note("This release has no dashboard: the link answers 404. With one, it opens this account's, once, until %s.", at(link.ExpiresAt))
+		c.note("It opens the dashboard of this account, once, until %s.", at(link.ExpiresAt))
 		c.note("To let somebody in today: compliancelayer keys create NAME --scopes manage --account %s", a.ID)
 	})
 }

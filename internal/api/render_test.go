@@ -104,20 +104,17 @@ func TestSentence(t *testing.T) {
 	}
 }
 
-// TestPrefixesCoverTheRoutes mounts the server as an application does.
-func TestPrefixesCoverTheRoutes(t *testing.T) {
+func TestTheAPIOwnsItsRoutesAndNoPage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	app := http.NewServeMux()
-	for _, p := range Prefixes() {
-		app.Handle(p, w.Server)
-	}
 	for i := range w.routes {
-		rt := &w.routes[i]
-		rec := httptest.NewRecorder()
-		app.ServeHTTP(rec, httptest.NewRequest(rt.method, concrete(rt.path), nil))
-		if rec.Header().Get("X-Request-Id") == "" {
-			t.Errorf("%s does not reach the server: %d", rt.pattern(), rec.Code)
+		if path := concrete(w.routes[i].path); !Owns(path) {
+			t.Errorf("%s is not its own", path)
+		}
+	}
+	for _, page := range []string{"/", "/endpoints", "/setup", "/docsy", "/v1", "/v2/events"} {
+		if Owns(page) {
+			t.Errorf("%s is its own", page)
 		}
 	}
 }
@@ -134,19 +131,6 @@ func TestSlowCallsOutlastTheTimeouts(t *testing.T) {
 	w.ServeHTTP(l, r)
 	if !l.untimed || len(l.deadlines) == 0 || l.deadlines[0].Before(before.Add(slowest)) {
 		t.Errorf("read timeout lifted: %t, write timeouts %v; want until %s after the start", l.untimed, l.deadlines, slowest)
-	}
-}
-
-// TestSetupPageWithABodyThatIsNone sends the form what no browser sends.
-func TestSetupPageWithABodyThatIsNone(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	res, body := w.do(http.MethodPost, "/setup", "", strings.Repeat("x", maxSmall+1), "Content-Type", "application/x-www-form-urlencoded")
-	if res.StatusCode != http.StatusRequestEntityTooLarge {
-		t.Errorf("a long form: got %d %s, want 413", res.StatusCode, body)
-	}
-	if res, body := w.do(http.MethodPost, "/setup", "", "token=%zz", "Content-Type", "application/x-www-form-urlencoded"); res.StatusCode != http.StatusBadRequest {
-		t.Errorf("a form badly escaped: got %d %s, want 400", res.StatusCode, body)
 	}
 }
 

@@ -321,8 +321,6 @@ func (s *Server) pageRoutes() []route {
 		{method: http.MethodGet, path: "/openapi.json", open: true, serve: s.showOpenAPI},
 		{method: http.MethodGet, path: "/docs", open: true, serve: s.showDocs},
 		{method: http.MethodGet, path: "/docs/style.css", open: true, serve: s.showStyle},
-		{method: http.MethodGet, path: "/setup", open: true, serve: s.showSetup},
-		{method: http.MethodPost, path: "/setup", open: true, serve: s.doSetup},
 	}
 }
 

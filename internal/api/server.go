@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -98,9 +99,14 @@ func New(c Config) (*Server, error) {
 // PublishPath is where events are posted to, the call that has to cost next to nothing.
 const PublishPath = "/v1/events"
 
-// Prefixes lists the patterns of http.ServeMux under which a Server is to be mounted.
-func Prefixes() []string {
-	return []string{"/v1/", "/openapi.json", "/docs", "/docs/", "/setup", "/healthz", "/readyz", "/metrics"}
+// Owns reports whether a path is the API's to answer; all others are pages. It looks at the path as
+// it came: an http.ServeMux would send callers of /v1//events elsewhere.
+func Owns(path string) bool {
+	switch path {
+	case "/openapi.json", "/docs", "/healthz", "/readyz", "/metrics":
+		return true
+	}
+	return strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/docs/")
 }
 
 // The limits of a request's head: more than any program or proxy that calls us sends.

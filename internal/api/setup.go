@@ -3,10 +3,8 @@ package api
 import (
 	"cmp"
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -69,39 +67,12 @@ func (s *Server) auditSetup(ctx context.Context, key store.Key, now time.Time) {
 var (
 	errSetupLink = forbidden("This set-up link is too old, was replaced by a newer one, or is not one of this server. " +
 		"Until the first key is made the server prints a new one each time that it starts, and only the newest is good: restart it and use that one.")
-	errSetupDone = forbidden("This server is set up: its first API key was made, and no set-up link makes another. With that key, make more: compliancelayer keys create NAME --scopes manage. " +
+	errSetupDone = forbidden("This server is set up: its first member or API key was made, and no set-up link makes another. With that key, or in the dashboard, make more: compliancelayer keys create NAME --scopes manage. " +
 		"If it is lost, put COMPLIANCELAYER_API_KEY into the environment of the server and restart it: that admin key is made then.")
 )
 
-var (
-	//go:embed templates/setup.html
-	setupSource string
-	setupPage   = template.Must(template.New("setup").Parse(setupSource))
-)
-
-// setupView is what the set-up page shows.
-type setupView struct {
-	Token   string // of the link; "" = the page asks for it
-	Key     string // just made; "" = not yet
-	Problem string // why it was not made
-	Done    bool   // there is no set-up any more
-}
-
-// showSetup is GET /setup: a form. A visit alone uses nothing up, so that a mail
-// program that looks at links does no harm.
-func (s *Server) showSetup(x *exchange, r *http.Request) error {
-	done, err := s.isSetUp(r.Context())
-	if err != nil {
-		return err
-	}
-	if done {
-		return s.writeSetup(x, http.StatusOK, setupView{Problem: errSetupDone.message, Done: true})
-	}
-	return s.writeSetup(x, http.StatusOK, setupView{Token: r.URL.Query().Get("token")})
-}
-
 // isSetUp reports whether there is, or was, a key. It stays so, so that the database is not
-// asked again by whoever visits the page.
+// asked again by whoever calls.
 func (s *Server) isSetUp(ctx context.Context) (bool, error) {
 	if s.setUp.Load() {
 		return true, nil
@@ -116,40 +87,7 @@ func (s *Server) isSetUp(ctx context.Context) (bool, error) {
 	return len(keys) > 0, nil
 }
 
-// doSetup is POST /setup: the form was sent; it works without script.
-func (s *Server) doSetup(x *exchange, r *http.Request) error {
-	r.Body = http.MaxBytesReader(nil, r.Body, maxSmall)
-	if err := r.ParseForm(); err != nil {
-		return broken(err)
-	}
-	made, err := s.firstKey(r.Context(), r.PostForm.Get("token"))
-	if refused := (*problem)(nil); errors.As(err, &refused) {
-		return s.writeSetup(x, refused.status, setupView{Problem: refused.message, Done: refused == errSetupDone})
-	}
-	if err != nil {
-		return err
-	}
-	return s.writeSetup(x, http.StatusOK, setupView{Key: made.Text})
-}
-
-func (s *Server) writeSetup(x *exchange, status int, view setupView) error {
-	return writePage(x, status, setupPage, view)
-}
-
-// writePage answers a page that fetches nothing but its own style sheet, and whose
-// address, which may hold a token, is told to nobody.
-func writePage(x *exchange, status int, page *template.Template, view any) error {
-	var b strings.Builder
-	if err := page.Execute(&b, view); err != nil {
-		return fmt.Errorf("make page: %w", err)
-	}
-	header := x.Header()
-	setPageHeaders(header)
-	x.WriteHeader(status)
-	_, _ = x.Write([]byte(b.String())) // the caller has gone away; there is nobody to tell
-	return nil
-}
-
+// setPageHeaders are those of a page that fetches nothing but its own style sheet.
 func setPageHeaders(header http.Header) {
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")

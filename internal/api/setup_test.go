@@ -1,10 +1,7 @@
 package api
 
 import (
-	"io"
 	"net/http"
-	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -45,45 +42,6 @@ func TestSetupLinkWorksOnce(t *testing.T) {
 	if len(audit.Data) != 1 || audit.Data[0].Actor != "setup" || audit.Data[0].Action != "key.create" {
 		t.Errorf("audit: got %+v, want one key made by the set-up", audit.Data)
 	}
-}
-
-// TestSetupPageWorksWithoutScript visits the page and sends its form, as a browser does.
-func TestSetupPageWorksWithoutScript(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	token := w.setupToken(time.Hour)
-	if _, body := w.do(http.MethodGet, `/setup?token=%22%3E%3Cscript%3Ex`, "", ""); strings.Contains(body, "<script") {
-		t.Errorf("the token is not escaped: %s", body)
-	}
-	for range 2 { // a visit uses nothing up
-		res, body := w.do(http.MethodGet, "/setup?token="+token, "", "")
-		if res.StatusCode != 200 || !strings.Contains(body, `value="`+token+`"`) || !strings.Contains(body, `method="post" action="/setup"`) {
-			t.Fatalf("the page: got %d %s, want a form with the token", res.StatusCode, body)
-		}
-		safePage(t, res, body)
-	}
-	res, body := w.form(token)
-	safePage(t, res, body)
-	key := regexp.MustCompile(`cl_[a-z2-7]{8}_[a-z2-7]{52}`).FindString(body)
-	if res.StatusCode != 200 || key == "" {
-		t.Fatalf("after the form: got %d %s, want the key", res.StatusCode, body)
-	}
-	if me := must(w.client(key).Me(t.Context()))(t); me.AccountID != store.DefaultAccount {
-		t.Errorf("the key's account: %+v", me)
-	}
-	if res, body := w.form(token); res.StatusCode != http.StatusForbidden || strings.Contains(body, "cl_") || !strings.Contains(body, "is set up") {
-		t.Errorf("the form a second time: got %d %s, want 403 and why", res.StatusCode, body)
-	}
-	if res, body := w.do(http.MethodGet, "/setup?token="+token, "", ""); res.StatusCode != 200 || strings.Contains(body, "<form") || !strings.Contains(body, "is set up") || !strings.Contains(body, "COMPLIANCELAYER_API_KEY") {
-		t.Errorf("the page after its use: got %d %s, want no form, what happened and what to do", res.StatusCode, body)
-	}
-}
-
-func (w *world) form(token string) (*http.Response, string) {
-	w.t.Helper()
-	res := must(w.web.Client().PostForm(w.web.URL+"/setup", url.Values{"token": {token}}))(w.t)
-	defer res.Body.Close()
-	return res, string(must(io.ReadAll(res.Body))(w.t))
 }
 
 // safePage reports a page that could fetch or tell something elsewhere.

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -200,7 +199,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func TestTheSetupLinkMakesTheFirstKeyOnce(t *testing.T) {
+func TestTheSetupLinkMakesTheFirstOwnerOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	empty := func(c *Config) { c.Database, c.APIKey = filepath.Join(dir, "test.db"), "" }
@@ -211,31 +210,25 @@ func TestTheSetupLinkMakesTheFirstKeyOnce(t *testing.T) {
 		t.Fatalf("the link is %q, want one to %s/setup", w.SetupURL(), w.URL())
 	}
 	for range 2 { // looking uses nothing up
-		if status, text := page(t, w.SetupURL(), ""); status != http.StatusOK || strings.Contains(text, "cl_") {
+		if status, text := page(t, w.SetupURL(), ""); status != http.StatusOK || !strings.Contains(text, `action="/setup"`) {
 			t.Fatalf("the link answers %d:\n%s", status, text)
 		}
 	}
-	form := url.Values{"token": {link.Query().Get("token")}}
-	status, text := post(t, w.URL()+"/setup", form)
-	key := regexp.MustCompile(`cl_[a-z0-9_]+`).FindString(text)
-	if status != http.StatusOK || key == "" {
+	token := link.Query().Get("token")
+	form := url.Values{"token": {token}, "name": {"Zoë"}, "email": {"zoe@example.com"}, "password": {"correct horse battery staple"}}
+	if status, text := post(t, w.URL()+"/setup", form); status != http.StatusOK { // without the cookie that came with it, the sign-in page
 		t.Fatalf("the form answers %d:\n%s", status, text)
 	}
-	if me := got(w.caller(key).Me(t.Context()))(t); me.AccountID != store.DefaultAccount {
-		t.Errorf("the key belongs to %s", me.AccountID)
-	}
-	if status, text := post(t, w.URL()+"/setup", form); status != http.StatusForbidden || strings.Contains(text, "cl_") {
+	if status, text := post(t, w.URL()+"/setup", form); status != http.StatusUnprocessableEntity || !strings.Contains(text, "is set up already") {
 		t.Errorf("used again, it answers %d:\n%s", status, text)
 	}
-	if strings.Contains(w.log.String(), link.Query().Get("token")) || strings.Contains(w.log.String(), key) {
-		t.Error("the token or the key is in the log")
+	if strings.Contains(w.log.String(), token) || strings.Contains(w.log.String(), "battery staple") {
+		t.Error("the token or the password is in the log")
 	}
 	w.shutdown()
-	again := newWorld(t, empty)
-	if again.SetupURL() != "" {
-		t.Error("a link was made although there is a key")
+	if again := newWorld(t, empty); again.SetupURL() != "" {
+		t.Error("a link was made although there is an owner")
 	}
-	got(again.caller(key).Me(t.Context()))(t)
 }
 
 // Each node of an empty database prints a link; of all of them one may make a key.

@@ -21,6 +21,7 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/send"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 	"github.com/compliancelayer/compliancelayer/internal/store/sqlstore"
+	"github.com/compliancelayer/compliancelayer/internal/web"
 )
 
 const (
@@ -88,17 +89,20 @@ func (a *App) wire(ctx context.Context) error {
 	}})
 	a.notifier = notify.New(notify.Config{Store: a.db, Publisher: publisher, Policy: a.cfg.Policy, Every: every, Log: a.log})
 	a.auth = auth.NewAuthenticator(a.db, a.log)
+	signIns := auth.NewSignIns(a.db)
 	manager := manage.New(manage.Config{
-		Store: a.db, Targets: policy, Box: box, Sender: tests{a.disp, a.cut}, Policy: a.cfg.Policy, Node: name,
+		Store: a.db, Targets: policy, Box: box, Sender: tests{a.disp, a.cut}, Policy: a.cfg.Policy, Node: name, Passwords: signIns,
 		Limits: manage.Limits{Endpoints: a.cfg.MaxEndpoints}, Logger: a.log,
 	})
-	return a.serveAPI(publisher, manager, counts)
+	return a.serve(publisher, manager, signIns, counts)
 }
 
-func (a *App) serveAPI(publisher *publish.Publisher, manager *manage.Manager, counts *metrics.Metrics) error {
+// serve puts the API and the dashboard behind the listeners.
+func (a *App) serve(publisher *publish.Publisher, manager *manage.Manager, signIns *auth.SignIns, counts *metrics.Metrics) error {
+	portal := func(token string) string { return a.URL() + "/portal/" + token }
 	cfg := api.Config{
 		Publisher: publisher, Manager: manager, Auth: a.auth, Accounts: a.db, Feed: a.feed, Ping: a.db.Ping,
-		PortalURL: func(token string) string { return a.URL() + "/portal/" + token },
+		PortalURL: portal,
 		Version:   a.cfg.Version, Draining: a.draining, RequestRate: a.cfg.RequestRate, Observe: counts.Answered, Logger: a.log,
 	}
 	if a.metrics.Listener == nil {
@@ -108,7 +112,19 @@ func (a *App) serveAPI(publisher *publish.Publisher, manager *manage.Manager, co
 	if err != nil {
 		return err
 	}
-	a.api.answering = &answering{Handler: server}
+	pages, err := web.New(web.Config{
+		Manager: manager, SignIns: signIns, Depth: a.db, Policy: a.cfg.Policy, Dev: a.cfg.Dev, Version: a.cfg.Version, PortalURL: portal, URL: a.URL, Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.api.answering = &answering{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if api.Owns(r.URL.Path) {
+			server.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	})}
 	a.api.server = a.newServer(a.api.answering)
 	a.api.door = door.New(a.api.server, api.PublishPath)
 	if a.metrics.Listener != nil {

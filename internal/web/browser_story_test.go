@@ -1,0 +1,117 @@
+package web_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/compliancelayer/compliancelayer/client"
+)
+
+// hostile tries to run in the page that shows it, or to load something.
+const hostile = `</pre></title></textarea><script>document.title="ran"</script><img src=x onerror='document.title="ran"'><svg onload='document.title="ran"'>"'{{.}}`
+
+// TestThroughABrowser sets up, adds a webhook, sees its secret once, tests, publishes, breaks and repairs, in a real browser.
+func TestThroughABrowser(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	r := newReceiver(t)
+	p := w.browser()
+	p.do(chromedp.Navigate(w.SetupURL()),
+		chromedp.SendKeys(chromedp.CSS("[name=name]"), "Zoë"), chromedp.SendKeys(chromedp.CSS("[name=email]"), "zoe@example.com"), chromedp.SendKeys(chromedp.CSS("[name=password]"), password))
+	p.press("Set up")
+	p.until("No endpoint yet")
+	shot(t, p, "empty")
+
+	p.visit("/endpoints/new")
+	p.do(chromedp.SendKeys(chromedp.CSS("[name=url]"), r.URL), chromedp.SendKeys(chromedp.CSS("[name=description]"), "Ticket system"), chromedp.Click(chromedp.CSS("[value='*']")))
+	p.press("Add webhook")
+	p.until("shown here and never again")
+	shot(t, p, "secret")
+	secret, err := chromedp.Run(p, chromedp.Text(chromedp.CSS("#secret")))
+	if err != nil || !strings.HasPrefix(secret, "whsec_") {
+		t.Fatalf("the secret is %q, %v", secret, err)
+	}
+	p.press("Send test now")
+	p.until("it arrived")
+	if strings.Contains(p.text(), secret) {
+		t.Error("the secret is shown a second time")
+	}
+	at, err := chromedp.Run(p, chromedp.Location())
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint := strings.TrimSuffix(strings.TrimPrefix(at, w.URL()), "/test")
+
+	p.visit("/settings/keys")
+	p.do(chromedp.SendKeys(chromedp.CSS("[name=name]"), "scanner"), chromedp.Click(chromedp.CSS("[value=publish]")))
+	p.press("Make the key")
+	key, err := chromedp.Run(p, chromedp.Text(chromedp.CSS(".secret code")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(client.Config{Server: w.URL(), APIKey: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := publish(t, c, "browser.example")
+	p.visit("/deliveries/" + accepted.Deliveries[0].ID)
+	p.until("200 OK")
+	shot(t, p, "delivery")
+
+	r.answer(http.StatusInternalServerError, "down")
+	for range 4 {
+		publish(t, c, "failing.example")
+	}
+	p.visit(endpoint)
+	p.until("attempts in a row failed")
+	shot(t, p, "disabled")
+	r.answer(http.StatusOK, "")
+	p.press("Send test")
+	p.until("it arrived")
+	p.press("Enable")
+	p.visit("/endpoints")
+	p.until("Active")
+	shot(t, p, "endpoints")
+}
+
+// TestNothingThatComesFromOutsideRuns plants text in all places that a page shows.
+func TestNothingThatComesFromOutsideRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	r := newReceiver(t)
+	r.answer(http.StatusInternalServerError, hostile)
+	made := zoe.post("/endpoints/new", http.StatusOK, "url", r.URL+"/hooks", "description", hostile, "events", "*", "headers", "X-Hostile: "+hostile)
+	endpoint := made.find(`href="(/endpoints/ep_[a-z0-9]+)"`)
+	accepted := publish(t, zoe.key(), hostile)
+	delivery := "/deliveries/" + accepted.Deliveries[0].ID
+	zoe.until(delivery, "500 Internal Server Error")
+	zoe.post(delivery+"/discard", http.StatusOK, "reason", hostile)
+	zoe.post("/settings/accounts", http.StatusOK, "name", hostile[:100])
+	link := zoe.post("/settings/members/invite", http.StatusOK, "email", "max@example.com", "role", "viewer").find(`(/invite/[a-z2-7]+)`)
+	w.somebody().post(link, http.StatusOK, "name", hostile[:100], "password", password)
+
+	p := w.browser()
+	p.visit("/sign-in")
+	p.do(chromedp.SendKeys(chromedp.CSS("[name=email]"), "zoe@example.com"), chromedp.SendKeys(chromedp.CSS("[name=password]"), password))
+	p.press("Sign in")
+	for _, path := range []string{
+		"/endpoints", endpoint, endpoint + "/settings", "/deliveries", delivery, "/dead-letters", "/events", "/events/" + accepted.ID, "/settings/members",
+		"/settings/sessions", "/settings/accounts", "/audit", "/sign-in?next=" + "%22%3E%3Cscript%3E", "/deliveries?type=%22%3E%3Cscript%3Edocument.title=1%3C/script%3E", "/setup?token=%22%3E%3Cscript%3E",
+	} {
+		p.visit(path)
+		title, err := chromedp.Run(p, chromedp.Title())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(title, " · ComplianceLayer") {
+			t.Errorf("%s has the title %q: something ran", path, title)
+		}
+		if n, err := chromedp.Run(p, chromedp.Evaluate[int]("document.querySelectorAll('script:not([src]), img, svg[onload]').length")); err != nil || n > 0 {
+			t.Errorf("%s has %d elements that came from outside, %v", path, n, err)
+		}
+	}
+}

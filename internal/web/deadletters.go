@@ -1,0 +1,117 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
+	"github.com/compliancelayer/compliancelayer/internal/manage"
+	"github.com/compliancelayer/compliancelayer/internal/store"
+)
+
+// deadLettersView is the dead letter queue.
+type deadLettersView struct {
+	listView[deliveryRow]
+	Form
+	Groups []deadGroup
+	Total  int
+	Count  *manage.Bulk // of a retry that was asked for and not begun
+}
+
+// deadGroup are those of one endpoint and cause.
+type deadGroup struct {
+	store.CauseCount
+	Endpoint string
+}
+
+func (s *Server) showDeadLetters(v *visit) error {
+	return s.deadLetters(v, http.StatusOK, Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}, nil)
+}
+
+func (s *Server) deadLetters(v *visit, status int, f Form, count *manage.Bulk) error {
+	ctx := v.r.Context()
+	view := deadLettersView{Form: f, Count: count}
+	groups, err := s.Manager.DeadLetterCounts(ctx, v.caller, struct{}{})
+	if err != nil {
+		return err
+	}
+	var filters deliveriesView
+	names, err := s.names(v, &filters)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		view.Groups = append(view.Groups, deadGroup{g, names[g.EndpointID]})
+		view.Total += g.Count
+	}
+	found, err := s.Manager.DeadLetters(ctx, v.caller, manage.DeadLetters{EndpointID: f.Get("endpoint"), Class: delivery.Class(f.Get("cause")), Page: pageOf(v)})
+	if err != nil && !view.takes(err) {
+		return err
+	}
+	view.More = more(v, found.Next)
+	for _, d := range found.Rows {
+		view.Rows = append(view.Rows, deliveryRow{d, names[d.EndpointID]})
+	}
+	if !view.right() {
+		status = http.StatusUnprocessableEntity
+	}
+	return s.render(v, status, "deadletters", "Dead letters", view)
+}
+
+// doRetryDeadLetters counts first; what was counted is sent when the button under the count is pressed.
+func (s *Server) doRetryDeadLetters(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	in := manage.RetryDeliveries{
+		Filter:    store.DeliveryFilter{EndpointID: f.Get("endpoint"), Class: delivery.Class(f.Get("cause")), Statuses: []delivery.Status{delivery.Failed}},
+		PerSecond: f.number("per_second"), DryRun: f.Get("sure") != "yes",
+	}
+	if !f.right() {
+		return s.deadLetters(v, http.StatusUnprocessableEntity, f, nil)
+	}
+	done, err := s.Manager.RetryDeliveries(v.r.Context(), v.caller, in)
+	if f.takes(err) {
+		return s.deadLetters(v, http.StatusUnprocessableEntity, f, nil)
+	}
+	if err != nil {
+		return err
+	}
+	if done.Job == nil {
+		return s.deadLetters(v, http.StatusOK, f, &done)
+	}
+	return v.see("/jobs/" + done.Job.ID)
+}
+
+// jobView is the page of a bulk change.
+type jobView struct {
+	store.Job
+	Left int
+}
+
+// Share is how far it is, from 0 to 100.
+func (j jobView) Share() int {
+	if j.Total == 0 || j.State == store.JobDone {
+		return 100
+	}
+	return min(100, 100*(j.Done+j.Skipped)/j.Total)
+}
+
+// Running reports that it goes on.
+func (j jobView) Running() bool { return j.State == store.JobRunning }
+
+func (s *Server) showJob(v *visit) error {
+	j, err := s.Manager.Job(v.r.Context(), v.caller, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return s.show(v, "job", "Sending again", jobView{j, max(0, j.Total-j.Done-j.Skipped)})
+}
+
+func (s *Server) doCancelJob(v *visit) error {
+	j, err := s.Manager.CancelJob(v.r.Context(), v.caller, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return v.see("/jobs/" + j.ID + "?done=cancelled")
+}

@@ -1,0 +1,195 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
+	"github.com/compliancelayer/compliancelayer/internal/manage"
+	"github.com/compliancelayer/compliancelayer/internal/store"
+)
+
+// deliveryRow is a delivery as tables show it.
+type deliveryRow struct {
+	delivery.Delivery
+	Endpoint string // what people call it
+}
+
+// deliveriesView is the log of deliveries.
+type deliveriesView struct {
+	listView[deliveryRow]
+	Form      // the filters, as they stand in the address
+	Endpoints []endpointRow
+	Types     []manage.EventType
+	Statuses  []delivery.Status
+}
+
+// statuses are those that people can filter by.
+var statuses = []delivery.Status{delivery.Pending, delivery.Sending, delivery.Retrying, delivery.Delivered, delivery.Failed, delivery.Held, delivery.Discarded}
+
+func (s *Server) showDeliveries(v *visit) error {
+	f := Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}
+	view := deliveriesView{Form: f, Statuses: statuses}
+	if id := strings.TrimSpace(f.Get("id")); id != "" {
+		if _, err := delivery.ParseID(id); err == nil {
+			return v.see("/deliveries/" + id)
+		}
+		return v.see("/events/" + url.PathEscape(id))
+	}
+	names, err := s.names(v, &view)
+	if err != nil {
+		return err
+	}
+	filter := store.DeliveryFilter{EndpointID: f.Get("endpoint"), EventID: f.Get("event"), Class: delivery.Class(f.Get("cause")), From: f.time("from"), To: f.time("to")}
+	if status := f.Get("status"); status != "" {
+		filter.Statuses = []delivery.Status{delivery.Status(status)}
+	}
+	if t := f.Get("type"); t != "" {
+		filter.Types = []string{t}
+	}
+	status := http.StatusOK
+	if f.right() {
+		found, err := s.Manager.ListDeliveries(v.r.Context(), v.caller, manage.ListDeliveries{Filter: filter, Page: pageOf(v)})
+		if err != nil && !view.takes(err) {
+			return err
+		}
+		view.More = more(v, found.Next)
+		for _, d := range found.Rows {
+			view.Rows = append(view.Rows, deliveryRow{d, names[d.EndpointID]})
+		}
+	}
+	if !view.right() {
+		status = http.StatusUnprocessableEntity
+	}
+	return s.render(v, status, "deliveries", "Deliveries", view)
+}
+
+// names reads what the filters offer, and what endpoints are called.
+func (s *Server) names(v *visit, view *deliveriesView) (map[string]string, error) {
+	found, err := s.Manager.ListEndpoints(v.r.Context(), v.caller, manage.Page{Limit: manage.MaxLimit})
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, e := range found.Rows {
+		row := s.row(e)
+		view.Endpoints = append(view.Endpoints, row)
+		names[e.ID] = row.Label()
+	}
+	view.Types, err = s.Manager.EventTypes(v.r.Context(), v.caller, struct{}{})
+	return names, err
+}
+
+// time reads a time as the browser's field for it writes one, in UTC; "" = zero.
+func (f Form) time(name string) time.Time {
+	text := f.Get(name)
+	if text == "" {
+		return time.Time{}
+	}
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", time.RFC3339, "2006-01-02"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t
+		}
+	}
+	f.Wrong[name] = "Write a date and a time, such as 2026-11-26T22:15, in UTC."
+	return time.Time{}
+}
+
+// deliveryView is the page of a delivery.
+type deliveryView struct {
+	manage.Delivery
+	Endpoint endpointRow
+	Gone     bool // the endpoint was deleted
+	Shown    *manage.Attempt
+	Event    store.Event
+	Steps    int  // of the schedule
+	CanRetry bool // it has ended or is held, and its endpoint receives
+	CanEnd   bool // it waits, is held or has failed
+	Curl     string
+}
+
+func (s *Server) showDelivery(v *visit) error {
+	ctx := v.r.Context()
+	id, err := delivery.ParseID(v.r.PathValue("id"))
+	if err != nil {
+		return store.ErrNotFound
+	}
+	d, err := s.Manager.Delivery(ctx, v.caller, id)
+	if err != nil {
+		return err
+	}
+	view := deliveryView{Delivery: d, Steps: len(s.Policy.Schedule)}
+	if view.Event, err = s.Manager.Event(ctx, v.caller, d.EventID); err != nil {
+		return err
+	}
+	e, err := s.Manager.Endpoint(ctx, v.caller, d.EndpointID)
+	view.Endpoint, view.Gone = s.row(e), err != nil
+	if number := shownNumber(v, d); number > 0 {
+		a, err := s.Manager.Attempt(ctx, v.caller, manage.GetAttempt{DeliveryID: id, Number: number})
+		if err != nil {
+			return err
+		}
+		view.Shown, view.Curl = &a, curl(a)
+	}
+	test := d.Cycle == delivery.Test
+	view.CanRetry = !test && !view.Gone && (d.Status.Ended() || d.Status == delivery.Held || d.Status.Waiting())
+	view.CanEnd = !test && (d.Status.Waiting() || d.Status == delivery.Held || d.Status == delivery.Failed)
+	return s.show(v, "delivery", "Delivery "+id.String(), view)
+}
+
+// shownNumber is the attempt that the address asks for, else the last that has ended; 0 = there is none.
+func shownNumber(v *visit, d manage.Delivery) int {
+	last := 0
+	for _, a := range d.Attempts {
+		if v.r.URL.Query().Get("attempt") == delivery.ID(a.Number).String() {
+			return a.Number
+		}
+		last = a.Number
+	}
+	return last
+}
+
+// curl writes the request as a command. What is hidden stays so.
+func curl(a manage.Attempt) string {
+	var b strings.Builder
+	b.WriteString("curl -X POST " + quoted(a.Request.URL))
+	for _, h := range a.Request.Header {
+		if strings.EqualFold(h.Name, "Content-Length") || strings.EqualFold(h.Name, "Host") {
+			continue
+		}
+		b.WriteString(" \\\n  -H " + quoted(h.Name+": "+masked(h)))
+	}
+	b.WriteString(" \\\n  --data-raw " + quoted(string(a.Body)))
+	return b.String()
+}
+
+// quoted writes a text as one word of a shell.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+func (s *Server) doRetry(v *visit) error {
+	id, err := delivery.ParseID(v.r.PathValue("id"))
+	if err != nil {
+		return store.ErrNotFound
+	}
+	if _, err := s.Manager.RetryDelivery(v.r.Context(), v.caller, id); err != nil {
+		return err
+	}
+	return v.see("/deliveries/" + id.String() + "?done=retried")
+}
+
+func (s *Server) doDiscard(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	id, err := delivery.ParseID(v.r.PathValue("id"))
+	if err != nil {
+		return store.ErrNotFound
+	}
+	if _, err := s.Manager.DiscardDelivery(v.r.Context(), v.caller, manage.DiscardDelivery{ID: id, Reason: f.Get("reason")}); err != nil {
+		return err
+	}
+	return v.see("/deliveries/" + id.String() + "?done=discarded")
+}

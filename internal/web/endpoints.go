@@ -1,0 +1,423 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
+	"github.com/compliancelayer/compliancelayer/internal/manage"
+	"github.com/compliancelayer/compliancelayer/internal/store"
+)
+
+// endpointRow is an endpoint as tables and pages show it.
+type endpointRow struct {
+	manage.Endpoint
+	most int // failures in a row that disable it; 0 = none do
+}
+
+// Label is what people call it.
+func (e endpointRow) Label() string {
+	if e.Description != "" {
+		return e.Description
+	}
+	return e.URL
+}
+
+// Badge gives its state as a word and a tone.
+func (e endpointRow) Badge() badge {
+	switch {
+	case e.State == delivery.Disabled && e.DisabledReason == delivery.ByHand:
+		return badge{"Paused", "quiet"}
+	case e.State == delivery.Disabled:
+		return badge{"Disabled", "bad"}
+	case e.Endpoint.Health.Failures > 0 && e.most > 0:
+		return badge{fmt.Sprintf("Failing %d/%d", e.Endpoint.Health.Failures, e.most), "warn"}
+	case e.Endpoint.Health.Failures > 0:
+		return badge{fmt.Sprintf("Failing %d", e.Endpoint.Health.Failures), "warn"}
+	}
+	return badge{"Active", "good"}
+}
+
+// Why says in plain words why nothing is sent; "" when something is.
+func (e endpointRow) Why() string {
+	switch {
+	case e.State != delivery.Disabled:
+		return ""
+	case e.DisabledReason == delivery.ByFailures:
+		return fmt.Sprintf("%d attempts in a row failed", e.Endpoint.Health.Failures)
+	case e.DisabledReason == delivery.ByGone:
+		return "it answered 410 Gone"
+	}
+	return "by hand"
+}
+
+// Receives reports whether it is enabled.
+func (e endpointRow) Receives() bool { return e.State == delivery.Enabled }
+
+type badge struct{ Text, Tone string }
+
+func (s *Server) row(e manage.Endpoint) endpointRow { return endpointRow{e, s.Policy.DisableAfter} }
+
+// listView is a page of a list.
+type listView[Row any] struct {
+	Rows []Row
+	More string // address of the next page; "" = this is the last
+}
+
+// more gives the address of the next page, with the filters of this one.
+func more(v *visit, next string) string {
+	if next == "" {
+		return ""
+	}
+	query := v.r.URL.Query()
+	query.Del("done")
+	query.Set("cursor", next)
+	return address(v.r.URL.Path, query)
+}
+
+func pageOf(v *visit) manage.Page { return manage.Page{Cursor: v.r.URL.Query().Get("cursor")} }
+
+func (s *Server) showEndpoints(v *visit) error {
+	found, err := s.Manager.ListEndpoints(v.r.Context(), v.caller, pageOf(v))
+	if err != nil {
+		return err
+	}
+	view := listView[endpointRow]{More: more(v, found.Next)}
+	for _, e := range found.Rows {
+		view.Rows = append(view.Rows, s.row(e))
+	}
+	return s.show(v, "endpoints", "Webhook endpoints", view)
+}
+
+// newEndpoint is the view of the page that adds one.
+type newEndpoint struct {
+	Form
+	Types []manage.EventType
+	Dev   bool
+}
+
+func (s *Server) showNewEndpoint(v *visit) error {
+	return s.askEndpoint(v, http.StatusOK, blank())
+}
+
+func (s *Server) askEndpoint(v *visit, status int, f Form) error {
+	types, err := s.Manager.EventTypes(v.r.Context(), v.caller, struct{}{})
+	if err != nil {
+		return err
+	}
+	return s.render(v, status, "endpoint_new", "Add webhook", newEndpoint{f, types, s.Dev})
+}
+
+// madeSecret is the view of the one page that shows a secret.
+type madeSecret struct {
+	Endpoint endpointRow
+	Secret   string
+	Snippets []snippet
+	Fresh    bool // the endpoint is new, too
+	Prepared bool // it does not sign alone yet
+}
+
+func (s *Server) doNewEndpoint(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	in := manage.CreateEndpoint{URL: strings.TrimSpace(f.Get("url")), Events: f.Values["events"], Description: f.Get("description"), Headers: f.headers(nil)}
+	if len(in.Events) == 0 {
+		f.Wrong["events"] = "Choose at least one event."
+	}
+	if !f.right() {
+		return s.askEndpoint(v, http.StatusUnprocessableEntity, f)
+	}
+	made, err := s.Manager.CreateEndpoint(v.r.Context(), v.caller, in)
+	if f.takes(err) {
+		return s.askEndpoint(v, http.StatusUnprocessableEntity, f)
+	}
+	if err != nil {
+		return err
+	}
+	return s.show(v, "secret", "Your signing secret", madeSecret{Endpoint: s.row(made.Endpoint), Secret: made.Secret, Snippets: snippets(), Fresh: true})
+}
+
+// headers reads lines of "Name: value". A masked value stands for the one of the same name that is stored.
+func (f *Form) headers(stored []delivery.Header) []delivery.Header {
+	var all []delivery.Header
+	for line := range strings.Lines(f.Get("headers")) {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			f.Wrong["headers"] = "Write one header a line, as Name: value."
+			return nil
+		}
+		h := delivery.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)}
+		if h.Value == mask {
+			h.Value = valueOf(stored, h.Name)
+		}
+		all = append(all, h)
+	}
+	return all
+}
+
+func valueOf(headers []delivery.Header, name string) string {
+	for _, h := range headers {
+		if strings.EqualFold(h.Name, name) {
+			return h.Value
+		}
+	}
+	return ""
+}
+
+// shownHeaders writes headers as a form has them, hiding what looks secret.
+func shownHeaders(headers []delivery.Header) string {
+	var b strings.Builder
+	for _, h := range headers {
+		value := h.Value
+		if h.Hidden() {
+			value = mask
+		}
+		fmt.Fprintf(&b, "%s: %s\n", h.Name, value)
+	}
+	return b.String()
+}
+
+// endpointView is the view of an endpoint's page.
+type endpointView struct {
+	endpointRow
+	Secrets    []manage.Secret
+	Stats      manage.Stats
+	Bars       chart
+	Alerts     []alert
+	Recent     []deliveryRow
+	Test       *testView             // just made
+	Check      *manage.CheckedSecret // just made
+	CheckError string
+	Prepared   bool // a secret is prepared
+	Types      []manage.EventType
+}
+
+type testView struct {
+	Attempt    delivery.Attempt
+	DeliveryID string
+}
+
+func (s *Server) showEndpoint(v *visit) error { return s.endpointPage(v, http.StatusOK, nil) }
+
+// endpointPage answers the page of the endpoint in the address, with what change adds.
+func (s *Server) endpointPage(v *visit, status int, change func(*endpointView)) error {
+	ctx, id := v.r.Context(), v.r.PathValue("id")
+	e, err := s.Manager.Endpoint(ctx, v.caller, id)
+	if err != nil {
+		return err
+	}
+	view := endpointView{endpointRow: s.row(e), Secrets: e.Secrets}
+	if view.Stats, err = s.Manager.Stats(ctx, v.caller, manage.GetStats{EndpointID: id}); err != nil {
+		return err
+	}
+	recent, err := s.Manager.ListDeliveries(ctx, v.caller, manage.ListDeliveries{Filter: store.DeliveryFilter{EndpointID: id}, Page: manage.Page{Limit: 10}})
+	if err != nil {
+		return err
+	}
+	for _, d := range recent.Rows {
+		view.Recent = append(view.Recent, deliveryRow{Delivery: d, Endpoint: view.Label()})
+	}
+	if view.Types, err = s.Manager.EventTypes(ctx, v.caller, struct{}{}); err != nil {
+		return err
+	}
+	for _, secret := range e.Secrets {
+		view.Prepared = view.Prepared || secret.Role == store.Next
+	}
+	view.Bars, view.Alerts = barsOf(view.Stats), alertsOf(view.endpointRow, view.Stats)
+	if change != nil {
+		change(&view)
+	}
+	return s.render(v, status, "endpoint", view.Label(), view)
+}
+
+func (s *Server) doTest(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	done, err := s.Manager.TestEndpoint(v.r.Context(), v.caller, manage.TestEndpoint{ID: v.r.PathValue("id"), Type: f.Get("type")})
+	if err != nil {
+		return err
+	}
+	return s.endpointPage(v, http.StatusOK, func(view *endpointView) {
+		view.Test = &testView{Attempt: done.Attempt, DeliveryID: done.Attempt.DeliveryID.String()}
+	})
+}
+
+func (s *Server) doDisable(v *visit) error {
+	id := v.r.PathValue("id")
+	if _, err := s.Manager.DisableEndpoint(v.r.Context(), v.caller, manage.DisableEndpoint{ID: id}); err != nil {
+		return err
+	}
+	return v.see("/endpoints/" + url.PathEscape(id) + "?done=disabled")
+}
+
+func (s *Server) doEnable(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	id := v.r.PathValue("id")
+	done, err := s.Manager.EnableEndpoint(v.r.Context(), v.caller, manage.EnableEndpoint{ID: id, Held: manage.HeldChoice(f.Get("held")), PerSecond: f.number("per_second")})
+	if err != nil {
+		return err
+	}
+	if done.Job != nil {
+		return v.see("/jobs/" + done.Job.ID + "?done=enabled")
+	}
+	return v.see("/endpoints/" + url.PathEscape(id) + "?done=enabled")
+}
+
+func (s *Server) doDelete(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	id := v.r.PathValue("id")
+	if f.Get("sure") != "yes" {
+		return &manage.Invalid{Fields: []manage.Field{{Name: "sure", Message: "tick the box that says what is given up, then press the button again"}}}
+	}
+	if _, err := s.Manager.DeleteEndpoint(v.r.Context(), v.caller, manage.DeleteEndpoint{ID: id}); err != nil {
+		return err
+	}
+	return v.see("/endpoints?done=deleted")
+}
+
+func (s *Server) doPrepare(v *visit) error {
+	made, err := s.Manager.PrepareSecret(v.r.Context(), v.caller, v.r.PathValue("id"))
+	return s.showSecret(v, made, err, true)
+}
+
+func (s *Server) doRotate(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	made, err := s.Manager.RotateSecret(v.r.Context(), v.caller, manage.RotateSecret{EndpointID: v.r.PathValue("id"), Overlap: f.duration("overlap")})
+	return s.showSecret(v, made, err, false)
+}
+
+func (s *Server) showSecret(v *visit, made manage.NewSecret, err error, prepared bool) error {
+	if err != nil {
+		return err
+	}
+	e, err := s.Manager.Endpoint(v.r.Context(), v.caller, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return s.show(v, "secret", "Your signing secret", madeSecret{Endpoint: s.row(e), Secret: made.Text, Snippets: snippets(), Prepared: prepared})
+}
+
+func (s *Server) doPromote(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	id := v.r.PathValue("id")
+	if _, err := s.Manager.PromoteSecret(v.r.Context(), v.caller, manage.PromoteSecret{EndpointID: id, Overlap: f.duration("overlap")}); err != nil {
+		return err
+	}
+	return v.see("/endpoints/" + url.PathEscape(id) + "?done=promoted")
+}
+
+func (s *Server) doCheckSecret(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	in := manage.CheckSecret{EndpointID: v.r.PathValue("id"), Secret: strings.TrimSpace(f.Get("secret"))}
+	if in.Secret == "" {
+		in.Body, in.Signature = []byte(f.Get("body")), strings.TrimSpace(f.Get("signature"))
+	}
+	done, err := s.Manager.CheckSecret(v.r.Context(), v.caller, in)
+	if f.takes(err) {
+		return s.endpointPage(v, http.StatusUnprocessableEntity, func(view *endpointView) {
+			view.CheckError = f.Problem
+			for _, text := range f.Wrong {
+				view.CheckError = text
+			}
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return s.endpointPage(v, http.StatusOK, func(view *endpointView) { view.Check = &done })
+}
+
+// endpointSettings is the view of the page that changes one.
+type endpointSettings struct {
+	Form
+	endpointRow
+	Types []manage.EventType
+	Dev   bool
+}
+
+func (s *Server) showEndpointSettings(v *visit) error {
+	e, err := s.Manager.Endpoint(v.r.Context(), v.caller, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	f := blank()
+	f.Set("url", e.URL)
+	f.Set("description", e.Description)
+	f.Set("headers", shownHeaders(e.Headers))
+	f.Values["events"] = e.Events
+	if e.RateLimit > 0 {
+		f.Set("rate_limit", fmt.Sprint(e.RateLimit))
+	}
+	if e.Concurrency > 0 {
+		f.Set("concurrency", fmt.Sprint(e.Concurrency))
+	}
+	f.Set("seen", fmt.Sprint(e.UpdatedAt.UnixMilli()))
+	return s.askSettings(v, http.StatusOK, e, f)
+}
+
+func (s *Server) askSettings(v *visit, status int, e manage.Endpoint, f Form) error {
+	types, err := s.Manager.EventTypes(v.r.Context(), v.caller, struct{}{})
+	if err != nil {
+		return err
+	}
+	return s.render(v, status, "endpoint_settings", "Settings of "+s.row(e).Label(), endpointSettings{f, s.row(e), types, s.Dev})
+}
+
+func (s *Server) doEndpointSettings(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	e, err := s.Manager.Endpoint(v.r.Context(), v.caller, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	headers := f.headers(e.Headers)
+	if headers == nil {
+		headers = []delivery.Header{}
+	}
+	in := manage.UpdateEndpoint{
+		ID: e.ID, URL: pointer(strings.TrimSpace(f.Get("url"))), Events: pointer(f.Values["events"]), Description: pointer(f.Get("description")), Headers: &headers,
+		RateLimit: pointer(f.number("rate_limit")), Concurrency: pointer(f.number("concurrency")),
+	}
+	if f.right() && f.Get("seen") != fmt.Sprint(e.UpdatedAt.UnixMilli()) {
+		f.Problem = "Somebody else changed this endpoint while you were at it. What you typed is still here; look at the page in another tab, and save again to put yours in place of it."
+		f.Set("seen", fmt.Sprint(e.UpdatedAt.UnixMilli()))
+		return s.askSettings(v, http.StatusConflict, e, f)
+	}
+	if f.right() {
+		if _, err = s.Manager.UpdateEndpoint(v.r.Context(), v.caller, in); err == nil {
+			return v.see("/endpoints/" + e.ID + "?done=saved")
+		}
+		if !f.takes(err) {
+			return err
+		}
+	}
+	return s.askSettings(v, http.StatusUnprocessableEntity, e, f)
+}
+
+func pointer[T any](v T) *T { return &v }

@@ -1,0 +1,139 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
+	"github.com/compliancelayer/compliancelayer/internal/manage"
+)
+
+// functions are what templates can call.
+var functions = template.FuncMap{
+	"ago": ago, "stamp": stamp, "machine": machine, "short": short, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
+	"args":   func(f Form, dev bool) fieldsView { return fieldsView{f, dev} },
+	"choice": func(f Form, types []manage.EventType) choiceView { return choiceView{f, types} },
+	"join":   strings.Join, "field": func(f Form, name, label string) fieldView { return fieldView{f, name, label} },
+}
+
+// fieldView is what the template of a field needs.
+type fieldView struct {
+	Form        Form
+	Name, Label string
+}
+
+// fieldsView is what the fields of an endpoint need.
+type fieldsView struct {
+	Form Form
+	Dev  bool
+}
+
+// choiceView is what the choice of events needs.
+type choiceView struct {
+	Form  Form
+	Types []manage.EventType
+}
+
+// ago says how long ago a time was, or how far ahead it is. Script keeps it right.
+func ago(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	d := time.Since(t)
+	if d < 0 {
+		return "in " + short(-d)
+	}
+	return short(d) + " ago"
+}
+
+// stamp writes a time to the millisecond, in UTC.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04:05.000")
+}
+
+// machine writes a time for a program.
+func machine(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// short writes a length of time in at most two parts.
+func short(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "0 ms"
+	case d < time.Millisecond:
+		return fmt.Sprintf("%d µs", d.Microseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+
+// maxShown bounds what a page shows of a body; all of it can be downloaded by the API.
+const maxShown = 64 << 10
+
+// body writes bytes as text: JSON indented, what is no text in hexadecimal digits.
+func body(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	var indented bytes.Buffer
+	if len(b) <= maxShown && json.Indent(&indented, b, "", "  ") == nil && indented.Len() <= 4*maxShown {
+		return indented.String()
+	}
+	cut := b[:min(len(b), maxShown)]
+	if utf8.Valid(b) {
+		return strings.ToValidUTF8(string(cut), "")
+	}
+	return fmt.Sprintf("%d bytes that are no text, in hexadecimal digits:\n%x", len(b), cut)
+}
+
+// code writes a status code with its name.
+func code(n int) string {
+	if n == 0 {
+		return "no answer"
+	}
+	return strings.TrimSpace(fmt.Sprintf("%d %s", n, http.StatusText(n)))
+}
+
+// mask stands for a value that is shown to nobody.
+const mask = "••••••••"
+
+// masked gives the value of a header as it may be shown.
+func masked(h delivery.Header) string {
+	if h.Hidden() {
+		return mask
+	}
+	return h.Value
+}
+
+// tone gives a status its colour.
+func tone(s delivery.Status) string {
+	switch s {
+	case delivery.Delivered:
+		return "good"
+	case delivery.Failed:
+		return "bad"
+	case delivery.Retrying, delivery.Sending:
+		return "warn"
+	}
+	return "quiet"
+}
+
+// friendly says what went wrong in an attempt, in a word or two.
+func friendly(c delivery.Class) string { return strings.ReplaceAll(string(c), "_", " ") }

@@ -1,0 +1,213 @@
+package web
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/internal/auth"
+	"github.com/compliancelayer/compliancelayer/internal/manage"
+	"github.com/compliancelayer/compliancelayer/internal/store"
+)
+
+// visit is one request with who makes it.
+type visit struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	id      string // of the request, for the log
+	caller  auth.Caller
+	session store.Session
+}
+
+// sessionCookie has the prefix that keeps other hosts and plain connections from setting it.
+const sessionCookie = "__Host-session"
+
+// maxForm bounds what a form may send: a schema or a body to check, with room.
+const maxForm = 1 << 20
+
+// contentPolicy lets a page use its own files and nothing else: what an event or a receiver says can neither run nor load anything.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+// ServeHTTP is the way in of every request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", contentPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	s.guard.ServeHTTP(w, r)
+}
+
+// entry stands before every route: it finds out who visits, holds them to what the route needs, and
+// answers what goes wrong.
+func (s *Server) entry(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{w: w, r: r, id: newRequestID()}
+		defer func() {
+			if cause := recover(); cause != nil {
+				s.fail(v, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+			}
+		}()
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := s.admit(v, rt); err != nil {
+			s.fail(v, err)
+			return
+		}
+		if err := rt.serve(v); err != nil {
+			s.fail(v, err)
+		}
+	})
+}
+
+// errSignIn sends a visitor to the sign-in page and back.
+var errSignIn = errors.New("sign in first")
+
+// admit finds out who visits and whether they may.
+func (s *Server) admit(v *visit, rt route) error {
+	if err := s.recognize(v); err != nil {
+		return err
+	}
+	switch {
+	case rt.needs == open:
+		return nil
+	case v.session.ID == "":
+		return errSignIn
+	case !v.caller.Can(rt.needs):
+		return &manage.Forbidden{Scope: rt.needs, Has: v.caller.Scopes}
+	}
+	return nil
+}
+
+// recognize reads the session, if there is one.
+func (s *Server) recognize(v *visit) error {
+	cookie, err := v.r.Cookie(sessionCookie)
+	if err != nil {
+		return nil //nolint:nilerr // nobody is signed in
+	}
+	v.caller, v.session, err = s.SignIns.BySession(v.r.Context(), cookie.Value)
+	if errors.Is(err, auth.ErrNoSession) {
+		return nil
+	}
+	return err
+}
+
+// signIn gives the browser the token of a session.
+func (v *visit) signIn(token string) {
+	http.SetCookie(v.w, &http.Cookie{
+		Name: sessionCookie, Value: token, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int((30 * 24 * time.Hour).Seconds()),
+	})
+}
+
+func (v *visit) signOut() {
+	http.SetCookie(v.w, &http.Cookie{Name: sessionCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1})
+}
+
+func (v *visit) visitor() auth.Visitor {
+	return auth.Visitor{From: v.r.RemoteAddr, Agent: v.r.UserAgent()}
+}
+
+// see sends the browser on to a page of ours.
+func (v *visit) see(path string) error {
+	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
+	return nil
+}
+
+// back is where a visitor wanted to go before they had to sign in, if that is a page of ours.
+func back(path string) string {
+	u, err := url.Parse(path)
+	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
+		return "/"
+	}
+	return path
+}
+
+// trouble is the page that says what went wrong and what to do.
+type trouble struct {
+	Status    int
+	Title     string
+	Text      string
+	RequestID string
+}
+
+// fail answers an error. What is our fault goes to the log, and only there.
+func (s *Server) fail(v *visit, err error) {
+	if errors.Is(err, errSignIn) {
+		target := "/sign-in"
+		if v.r.Method == http.MethodGet && v.r.URL.Path != "/" {
+			target += "?next=" + url.QueryEscape(v.r.URL.RequestURI())
+		}
+		_ = v.see(target)
+		return
+	}
+	t := troubleOf(err)
+	t.RequestID = v.id
+	if t.Status == http.StatusInternalServerError {
+		s.Logger.ErrorContext(v.r.Context(), "page failed", slog.String("request_id", v.id), slog.String("route", v.r.Pattern),
+			slog.String("account_id", v.caller.AccountID), slog.Any("error", err))
+	}
+	if err := s.render(v, t.Status, "trouble", t.Title, t); err != nil {
+		s.Logger.ErrorContext(v.r.Context(), "page failed", slog.String("request_id", v.id), slog.Any("error", err))
+	}
+}
+
+func troubleOf(err error) trouble {
+	var conflict *store.Conflict
+	var invalid *manage.Invalid
+	var forbidden *manage.Forbidden
+	var tooLong *http.MaxBytesError
+	switch {
+	case errors.As(err, &forbidden):
+		return trouble{Status: http.StatusForbidden, Title: "Not for your role", Text: "Your role in this account does not include this. Ask an owner or an admin of the account."}
+	case errors.Is(err, store.ErrNotFound):
+		return trouble{Status: http.StatusNotFound, Title: "Nothing here", Text: "There is no such page, or nothing with this id in your account. It may have been deleted, or belong to another account."}
+	case errors.As(err, &conflict):
+		return trouble{Status: http.StatusConflict, Title: "Not now", Text: sentence(conflict.Message)}
+	case errors.As(err, &invalid):
+		return trouble{Status: http.StatusUnprocessableEntity, Title: "Something is missing or wrong", Text: sentence(invalid.Error())}
+	case errors.Is(err, store.ErrDisabled):
+		return trouble{Status: http.StatusConflict, Title: "The endpoint is disabled", Text: "Nothing is sent to a disabled endpoint. Send it a test, enable it, and try again."}
+	case errors.As(err, &tooLong):
+		return trouble{Status: http.StatusRequestEntityTooLarge, Title: "Too long", Text: "What you sent is longer than this page takes."}
+	case errors.Is(err, store.ErrFull):
+		return trouble{Status: http.StatusServiceUnavailable, Title: "The server's disk is full", Text: "Nothing was changed. The operator must make room; pages that only show something go on working."}
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrSlow), errors.Is(err, store.ErrStale), errors.Is(err, store.ErrClosed), errors.Is(err, auth.ErrBusy):
+		return trouble{Status: http.StatusServiceUnavailable, Title: "Not at this moment", Text: "The database does not answer in time, or there is too much to do. Nothing was changed: try again in a moment."}
+	}
+	return trouble{Status: http.StatusInternalServerError, Title: "A fault of ours", Text: "Something went wrong on the server. Its log has the details under the number below."}
+}
+
+// sentence gives a clause a capital and a full stop.
+func sentence(clause string) string {
+	if clause == "" {
+		return clause
+	}
+	clause = strings.ToUpper(clause[:1]) + clause[1:]
+	if !strings.HasSuffix(clause, ".") {
+		clause += "."
+	}
+	return clause
+}
+
+// nothing answers what no route matches.
+func (s *Server) nothing(w http.ResponseWriter, r *http.Request) {
+	v := &visit{w: w, r: r, id: newRequestID()}
+	if err := s.recognize(v); err != nil {
+		s.fail(v, err)
+		return
+	}
+	s.fail(v, store.ErrNotFound)
+}
+
+func newRequestID() string {
+	var b [12]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	return "req_" + hex.EncodeToString(b[:])
+}

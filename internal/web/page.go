@@ -1,0 +1,118 @@
+package web
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/compliancelayer/compliancelayer/internal/auth"
+	"github.com/compliancelayer/compliancelayer/internal/store"
+)
+
+// pages are the templates by name, each with the layout around it.
+type pages map[string]*template.Template
+
+// parsePages reads all templates. Those whose names begin with an underscore are parts of others.
+func parsePages() (pages, error) {
+	names, err := files.ReadDir("templates")
+	if err != nil {
+		return nil, err
+	}
+	all := pages{}
+	for _, entry := range names {
+		name, ok := strings.CutSuffix(entry.Name(), ".html")
+		if !ok || strings.HasPrefix(name, "_") {
+			continue
+		}
+		t, err := template.New("_layout.html").Funcs(functions).ParseFS(files, "templates/_*.html", path.Join("templates", entry.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("template %s: %w", name, err)
+		}
+		all[name] = t
+	}
+	return all, nil
+}
+
+// frame is what the layout shows around a page.
+type frame struct {
+	Title   string
+	Who     string // is signed in; "" = nobody
+	Role    auth.Role
+	Nav     []link
+	Done    string // what was just done; "" = nothing
+	Version string
+	View    any // of the page
+	caller  auth.Caller
+}
+
+// May reports whether a button is for whoever looks.
+func (f frame) May(scope string) bool { return f.caller.Can(auth.Scope(scope)) }
+
+type link struct {
+	Path, Name string
+	Here       bool
+}
+
+// navigation lists the pages that the menu has, with what they take.
+var navigation = []struct {
+	path, name string
+	needs      auth.Scope
+}{
+	{"/endpoints", "Webhook endpoints", auth.Read},
+	{"/deliveries", "Deliveries", auth.Read},
+	{"/dead-letters", "Dead letters", auth.Read},
+	{"/events", "Events", auth.Read},
+	{"/event-types", "Event types", auth.Read},
+	{"/settings/members", "Members", auth.Read},
+	{"/settings/keys", "API keys", auth.Manage},
+	{"/settings/accounts", "Accounts", auth.Admin},
+	{"/audit", "Audit", auth.Read},
+}
+
+// done are the messages that a page shows after a redirect, by what stands in its address: never a text from outside.
+var done = map[string]string{
+	"created": "The endpoint was added.", "saved": "The settings were saved.", "disabled": "The endpoint is disabled; what is for it is held.",
+	"enabled": "The endpoint is enabled.", "deleted": "The endpoint was deleted.", "promoted": "The prepared secret signs now; the old one goes on beside it until its overlap ends.",
+	"retried": "The delivery is being sent again.", "discarded": "The delivery was given up.", "cancelled": "The job was stopped; what it has moved stays moved.",
+	"role": "The role was changed.", "removed": "The member was removed; their sessions have ended.", "uninvited": "The invitation was taken back.",
+	"ended": "The session was ended.", "revoked": "The key was revoked.", "welcome": "Welcome. This server is set up, and you are its owner.",
+}
+
+// render answers a page.
+func (s *Server) render(v *visit, status int, name, title string, view any) error {
+	t, ok := s.pages[name]
+	if !ok {
+		return fmt.Errorf("there is no page %q", name)
+	}
+	f := frame{Title: title, Role: v.caller.Role, Version: s.Version, View: view, Done: done[v.r.URL.Query().Get("done")], caller: v.caller}
+	if v.session.ID != "" {
+		f.Who = v.session.Name
+		if v.session.UserID == "" {
+			f.Who = "Guest by link"
+			if v.session.AccountID == store.DefaultAccount {
+				f.Who = "Operator by link"
+			}
+		}
+		for _, n := range navigation {
+			if v.caller.Can(n.needs) {
+				f.Nav = append(f.Nav, link{n.path, n.name, v.r.URL.Path == n.path || strings.HasPrefix(v.r.URL.Path, n.path+"/")})
+			}
+		}
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, f); err != nil {
+		return fmt.Errorf("make page %s: %w", name, err)
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.WriteHeader(status)
+	_, _ = v.w.Write(b.Bytes()) // the visitor has gone away; there is nobody to tell
+	return nil
+}
+
+// show answers a page that is as it should be.
+func (s *Server) show(v *visit, name, title string, view any) error {
+	return s.render(v, http.StatusOK, name, title, view)
+}

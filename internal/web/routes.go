@@ -1,0 +1,75 @@
+package web
+
+import "github.com/compliancelayer/compliancelayer/internal/auth"
+
+// route is one page or action.
+type route struct {
+	pattern string     // of http.ServeMux
+	needs   auth.Scope // of whoever is signed in; open = nobody has to be
+	serve   func(*visit) error
+}
+
+// open is what routes need that anybody may use.
+const open auth.Scope = ""
+
+// table lists them all. What a person may do is said here and nowhere else in this package; manage checks it once more.
+func (s *Server) table() []route {
+	return []route{
+		{"GET /{$}", auth.Read, s.home},
+		{"GET /setup", open, s.showSetup},
+		{"POST /setup", open, s.doSetup},
+		{"GET /sign-in", open, s.showSignIn},
+		{"POST /sign-in", open, s.doSignIn},
+		{"POST /sign-out", open, s.doSignOut},
+		{"GET /portal/{token}", open, s.showPortal},
+		{"POST /portal/{token}", open, s.doPortal},
+		{"GET /invite/{token}", open, s.showInvite},
+		{"POST /invite/{token}", open, s.doInvite},
+		{"GET /status", open, s.showStatus},
+
+		{"GET /endpoints", auth.Read, s.showEndpoints},
+		{"GET /endpoints/new", auth.Manage, s.showNewEndpoint},
+		{"POST /endpoints/new", auth.Manage, s.doNewEndpoint},
+		{"GET /endpoints/{id}", auth.Read, s.showEndpoint},
+		{"GET /endpoints/{id}/settings", auth.Manage, s.showEndpointSettings},
+		{"POST /endpoints/{id}/settings", auth.Manage, s.doEndpointSettings},
+		{"POST /endpoints/{id}/test", auth.Manage, s.doTest},
+		{"POST /endpoints/{id}/disable", auth.Manage, s.doDisable},
+		{"POST /endpoints/{id}/enable", auth.Manage, s.doEnable},
+		{"POST /endpoints/{id}/delete", auth.Manage, s.doDelete},
+		{"POST /endpoints/{id}/secret/prepare", auth.Manage, s.doPrepare},
+		{"POST /endpoints/{id}/secret/promote", auth.Manage, s.doPromote},
+		{"POST /endpoints/{id}/secret/rotate", auth.Manage, s.doRotate},
+		{"POST /endpoints/{id}/secret/check", auth.Read, s.doCheckSecret},
+
+		{"GET /deliveries", auth.Read, s.showDeliveries},
+		{"GET /deliveries/{id}", auth.Read, s.showDelivery},
+		{"POST /deliveries/{id}/retry", auth.Manage, s.doRetry},
+		{"POST /deliveries/{id}/discard", auth.Manage, s.doDiscard},
+
+		{"GET /dead-letters", auth.Read, s.showDeadLetters},
+		{"POST /dead-letters/retry", auth.Manage, s.doRetryDeadLetters},
+		{"GET /jobs/{id}", auth.Read, s.showJob},
+		{"POST /jobs/{id}/cancel", auth.Manage, s.doCancelJob},
+
+		{"GET /events", auth.Read, s.showEvents},
+		{"GET /events/{id}", auth.Read, s.showEvent},
+		{"GET /event-types", auth.Read, s.showTypes},
+		{"GET /event-types/{name}", auth.Read, s.showType},
+
+		{"GET /settings/members", auth.Read, s.showMembers},
+		{"POST /settings/members/invite", auth.People, s.doInviteMember},
+		{"POST /settings/members/{id}/role", auth.People, s.doChangeRole},
+		{"POST /settings/members/{id}/remove", auth.People, s.doRemoveMember},
+		{"POST /settings/invites/{id}/take-back", auth.People, s.doTakeBackInvite},
+		{"GET /settings/sessions", auth.Read, s.showSessions},
+		{"POST /settings/sessions/{id}/end", auth.Read, s.doEndSession},
+		{"GET /settings/keys", auth.Manage, s.showKeys},
+		{"POST /settings/keys", auth.Manage, s.doNewKey},
+		{"POST /settings/keys/{id}/revoke", auth.Manage, s.doRevokeKey},
+		{"GET /settings/accounts", auth.Admin, s.showAccounts},
+		{"POST /settings/accounts", auth.Admin, s.doNewAccount},
+		{"POST /settings/accounts/{id}/portal-link", auth.Admin, s.doPortalLink},
+		{"GET /audit", auth.Read, s.showAudit},
+	}
+}

@@ -1,0 +1,211 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/internal/auth"
+	"github.com/compliancelayer/compliancelayer/internal/manage"
+	"github.com/compliancelayer/compliancelayer/internal/store"
+)
+
+// membersView is the page of an account's members.
+type membersView struct {
+	listView[store.User]
+	Form
+	Roles   []auth.Role
+	Invites []store.Invite
+	Link    string // of the invitation that was just made; shown here only
+	Own     string // the id of whoever looks
+}
+
+func (s *Server) showMembers(v *visit) error { return s.members(v, http.StatusOK, blank(), "") }
+
+func (s *Server) members(v *visit, status int, f Form, link string) error {
+	view := membersView{Form: f, Roles: auth.Roles(), Link: link, Own: v.session.UserID}
+	found, err := s.Manager.ListMembers(v.r.Context(), v.caller, pageOf(v))
+	if err != nil {
+		return err
+	}
+	view.Rows, view.More = found.Rows, more(v, found.Next)
+	if v.caller.Can(auth.People) {
+		open, err := s.Manager.ListInvites(v.r.Context(), v.caller, manage.Page{Limit: manage.MaxLimit})
+		if err != nil {
+			return err
+		}
+		view.Invites = open.Rows
+	}
+	return s.render(v, status, "members", "Members", view)
+}
+
+func (s *Server) doInviteMember(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	made, err := s.Manager.InviteMember(v.r.Context(), v.caller, manage.Invite{Email: f.Get("email"), Role: auth.Role(f.Get("role"))})
+	if f.takes(err) {
+		return s.members(v, http.StatusUnprocessableEntity, f, "")
+	}
+	if err != nil {
+		return err
+	}
+	return s.members(v, http.StatusOK, blank(), s.URL()+"/invite/"+made.Token)
+}
+
+func (s *Server) doChangeRole(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	_, err = s.Manager.ChangeRole(v.r.Context(), v.caller, manage.ChangeRole{ID: v.r.PathValue("id"), Role: auth.Role(f.Get("role"))})
+	if err != nil {
+		return err
+	}
+	return v.see("/settings/members?done=role")
+}
+
+func (s *Server) doRemoveMember(v *visit) error {
+	if _, err := s.Manager.RemoveMember(v.r.Context(), v.caller, v.r.PathValue("id")); err != nil {
+		return err
+	}
+	return v.see("/settings/members?done=removed")
+}
+
+func (s *Server) doTakeBackInvite(v *visit) error {
+	if _, err := s.Manager.TakeBackInvite(v.r.Context(), v.caller, v.r.PathValue("id")); err != nil {
+		return err
+	}
+	return v.see("/settings/members?done=uninvited")
+}
+
+// sessionsView is the page of sessions.
+type sessionsView struct {
+	listView[store.Session]
+	Own string // the one that looks
+}
+
+func (s *Server) showSessions(v *visit) error {
+	found, err := s.Manager.ListSessions(v.r.Context(), v.caller, pageOf(v))
+	if err != nil {
+		return err
+	}
+	return s.show(v, "sessions", "Sessions", sessionsView{listView[store.Session]{found.Rows, more(v, found.Next)}, v.session.ID})
+}
+
+func (s *Server) doEndSession(v *visit) error {
+	id := v.r.PathValue("id")
+	if _, err := s.Manager.EndSession(v.r.Context(), v.caller, id); err != nil {
+		return err
+	}
+	if id == v.session.ID {
+		v.signOut()
+		return v.see("/sign-in")
+	}
+	return v.see("/settings/sessions?done=ended")
+}
+
+// keysView is the page of an account's API keys.
+type keysView struct {
+	listView[manage.Key]
+	Form
+	Scopes auth.Scopes // that whoever looks can give
+	Text   string      // of the key that was just made; shown here only
+}
+
+func (s *Server) showKeys(v *visit) error { return s.keys(v, http.StatusOK, blank(), "") }
+
+func (s *Server) keys(v *visit, status int, f Form, text string) error {
+	found, err := s.Manager.ListKeys(v.r.Context(), v.caller, manage.ListKeys{Page: pageOf(v)})
+	if err != nil {
+		return err
+	}
+	view := keysView{listView: listView[manage.Key]{found.Rows, more(v, found.Next)}, Form: f, Text: text}
+	for _, scope := range auth.AllScopes() {
+		if v.caller.Can(scope) {
+			view.Scopes = append(view.Scopes, scope)
+		}
+	}
+	return s.render(v, status, "keys", "API keys", view)
+}
+
+func (s *Server) doNewKey(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	in := manage.CreateKey{Name: f.Get("name"), Scopes: f.Values["scopes"]}
+	if days := f.number("days"); days > 0 {
+		in.ExpiresAt = time.Now().Add(time.Duration(days) * 24 * time.Hour)
+	}
+	if !f.right() {
+		return s.keys(v, http.StatusUnprocessableEntity, f, "")
+	}
+	made, err := s.Manager.CreateKey(v.r.Context(), v.caller, in)
+	if f.takes(err) {
+		return s.keys(v, http.StatusUnprocessableEntity, f, "")
+	}
+	if err != nil {
+		return err
+	}
+	return s.keys(v, http.StatusOK, blank(), made.Text)
+}
+
+func (s *Server) doRevokeKey(v *visit) error {
+	if _, err := s.Manager.RevokeKey(v.r.Context(), v.caller, manage.RevokeKey{ID: v.r.PathValue("id")}); err != nil {
+		return err
+	}
+	return v.see("/settings/keys?done=revoked")
+}
+
+// accountsView is the operator's page of all accounts.
+type accountsView struct {
+	listView[store.Account]
+	Form
+	Link string // that was just made; shown here only
+	For  string // the account that it is for
+}
+
+func (s *Server) showAccounts(v *visit) error {
+	return s.accounts(v, http.StatusOK, accountsView{Form: blank()})
+}
+
+func (s *Server) accounts(v *visit, status int, view accountsView) error {
+	found, err := s.Manager.ListAccounts(v.r.Context(), v.caller, pageOf(v))
+	if err != nil {
+		return err
+	}
+	view.Rows, view.More = found.Rows, more(v, found.Next)
+	return s.render(v, status, "accounts", "Accounts", view)
+}
+
+func (s *Server) doNewAccount(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	_, err = s.Manager.CreateAccount(v.r.Context(), v.caller, manage.CreateAccount{Name: f.Get("name")})
+	if f.takes(err) {
+		return s.accounts(v, http.StatusUnprocessableEntity, accountsView{Form: f})
+	}
+	if err != nil {
+		return err
+	}
+	return v.see("/settings/accounts")
+}
+
+func (s *Server) doPortalLink(v *visit) error {
+	made, err := s.Manager.PortalLink(v.r.Context(), v.caller, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return s.accounts(v, http.StatusOK, accountsView{Form: blank(), Link: s.PortalURL(made.Token), For: made.AccountID})
+}
+
+func (s *Server) showAudit(v *visit) error {
+	found, err := s.Manager.ListAudit(v.r.Context(), v.caller, pageOf(v))
+	if err != nil {
+		return err
+	}
+	return s.show(v, "audit", "Audit", listView[store.AuditEntry]{found.Rows, more(v, found.Next)})
+}

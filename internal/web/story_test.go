@@ -1,0 +1,254 @@
+package web_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/client"
+)
+
+// publish accepts an event of a domain.
+func publish(t *testing.T, c *client.Client, domain string) client.AcceptedEvent {
+	t.Helper()
+	data, err := json.Marshal(map[string]string{"domain": domain, "added_at": "2026-11-26T12:00:00Z"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := c.Publish(t.Context(), client.NewEvent{Type: "domain.added", Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+// TestTheWholeStory sets a server up, adds a webhook, and goes through its failure, its disabling and its repair.
+func TestTheWholeStory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	zoe.get("/", http.StatusOK).has("No endpoint yet", "Add webhook")
+
+	r := newReceiver(t)
+	made := zoe.post("/endpoints/new", http.StatusOK, "url", r.URL, "description", "Ticket system", "events", "*", "headers", "X-Team: platform\nAuthorization: Bearer planted-token")
+	secret := made.find(`(whsec_[A-Za-z0-9+/=]+)`)
+	made.has("shown here and never again", "JavaScript", "Python", "Go", "PHP", "Ruby")
+	if made.header.Get("Cache-Control") != "no-store" {
+		t.Error("the page with the secret may be kept")
+	}
+	page := made.find(`href="(/endpoints/ep_[a-z0-9]+)"`)
+	zoe.get(page, http.StatusOK).has("Ticket system", "Active").lacks(secret, "planted-token")
+	zoe.get(page+"/settings", http.StatusOK).has("X-Team: platform").lacks(secret, "planted-token")
+	zoe.post(page+"/test", http.StatusOK).has("it arrived", "200 OK")
+	zoe.post(page+"/secret/check", http.StatusOK, "secret", secret).has("card well").lacks(secret)
+	zoe.post(page+"/secret/check", http.StatusOK, "secret", "whsec_"+strings.Repeat("A", 44)).has("card ill")
+
+	c := zoe.key()
+	accepted := publish(t, c, "example.com")
+	zoe.until("/deliveries/"+accepted.Deliveries[0].ID, "200 OK").has("example.com", "X-Team", "How it is signed").lacks("planted-token", secret)
+	zoe.get("/events/"+accepted.ID, http.StatusOK).has("example.com", accepted.Deliveries[0].ID)
+
+	r.answer(http.StatusInternalServerError, "down for a while")
+	for range 4 { // three attempts each, and ten failures in a row disable it
+		publish(t, c, "failing.example")
+		time.Sleep(200 * time.Millisecond)
+	}
+	zoe.until(page, "Disabled").has("attempts in a row failed", "deliveries are held")
+	zoe.get("/endpoints", http.StatusOK).has("Disabled")
+	dead := zoe.until("/dead-letters", "server error").has("Ticket system")
+	held := publish(t, c, "held.example")
+	zoe.until("/deliveries/"+held.Deliveries[0].ID, "held")
+
+	zoe.post(page+"/test", http.StatusOK).has("500 Internal Server Error", "down for a while")
+	r.answer(http.StatusOK, "")
+	zoe.post(page+"/test", http.StatusOK).has("it arrived")
+	zoe.post(page+"/enable", http.StatusOK, "held", "send", "per_second", "1000")
+	zoe.until("/deliveries/"+held.Deliveries[0].ID, "delivered")
+
+	dead.has("Send again")
+	counted := zoe.post("/dead-letters/retry", http.StatusOK, "per_second", "1000")
+	n := counted.find(`Send (\d+) again`)
+	job := zoe.post("/dead-letters/retry", http.StatusOK, "per_second", "1000", "sure", "yes")
+	zoe.until(job.path, "It is done").has(n)
+	zoe.until("/dead-letters", "No dead letters")
+	zoe.get("/audit", http.StatusOK).has("endpoint.create", "endpoint.enable", "deliveries.retry", "member.create").lacks(secret, "planted-token")
+	if text := w.log.String(); strings.Contains(text, secret) || strings.Contains(text, "planted-token") || strings.Contains(text, password) {
+		t.Error("a secret is in the log")
+	}
+}
+
+// TestSecretsAreRotatedOnThePages prepares, promotes and rotates.
+func TestSecretsAreRotatedOnThePages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	made := zoe.post("/endpoints/new", http.StatusOK, "url", "https://example.com/", "events", "*")
+	page, first := made.find(`href="(/endpoints/ep_[a-z0-9]+)"`), made.find(`(whsec_[A-Za-z0-9+/=]+)`)
+	second := zoe.post(page+"/secret/prepare", http.StatusOK).find(`(whsec_[A-Za-z0-9+/=]+)`)
+	zoe.get(page, http.StatusOK).has("next", "Promote the prepared secret")
+	zoe.post(page+"/secret/promote", http.StatusOK, "overlap", "1h").has("the old one goes on beside it")
+	third := zoe.post(page+"/secret/rotate", http.StatusOK, "overlap", "0s").find(`(whsec_[A-Za-z0-9+/=]+)`)
+	if first == second || second == third {
+		t.Error("a secret came twice")
+	}
+	zoe.get(page, http.StatusOK).lacks(first, second, third, "next attempt")
+}
+
+func TestAFormSaysBesideTheFieldWhatIsWrongAndKeepsWhatWasTyped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	zoe.post("/endpoints/new", http.StatusUnprocessableEntity, "url", "ftp://files.example.com/", "description", "kept text", "events", "scan.completed").
+		has(`id="url-wrong"`, `aria-invalid="true"`, `value="ftp://files.example.com/"`, "kept text", `value="scan.completed" checked`)
+	zoe.post("/endpoints/new", http.StatusUnprocessableEntity, "url", "https://example.com/").has("Choose at least one event")
+	zoe.post("/endpoints/new", http.StatusUnprocessableEntity, "url", "https://example.com/", "events", "*", "headers", "no colon").has("Name: value", "no colon")
+	zoe.post("/settings/keys", http.StatusUnprocessableEntity, "name", "").has("wrong")
+	zoe.post("/settings/members/invite", http.StatusUnprocessableEntity, "email", "nobody", "role", "viewer").has("This is not an e-mail address", `value="nobody"`)
+	zoe.get("/deliveries?from=yesterday", http.StatusUnprocessableEntity).has("Write a date")
+	zoe.get("/deliveries?cursor=x", http.StatusUnprocessableEntity)
+}
+
+func TestTheSecondOfTwoWhoEditAnEndpointIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	made := zoe.post("/endpoints/new", http.StatusOK, "url", "https://example.com/", "events", "*")
+	page := made.find(`href="(/endpoints/ep_[a-z0-9]+)"`) + "/settings"
+	seen := zoe.get(page, http.StatusOK).find(`name="seen" value="(\d+)"`)
+	time.Sleep(2 * time.Millisecond) // times are kept to the millisecond
+	zoe.post(page, http.StatusOK, "url", "https://example.com/first", "events", "*", "seen", seen)
+	told := zoe.post(page, http.StatusConflict, "url", "https://example.com/second", "events", "*", "seen", seen).has("Somebody else changed this endpoint", "https://example.com/second")
+	zoe.post(page, http.StatusOK, "url", "https://example.com/second", "events", "*", "seen", told.find(`name="seen" value="(\d+)"`)).has("The settings were saved")
+}
+
+func TestALostSessionLeadsBackToThePage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	zoe.post("/sign-out", http.StatusOK)
+	asked := zoe.get("/deliveries?status=failed", http.StatusOK).has("Sign in")
+	if want := "/sign-in?next=" + url.QueryEscape("/deliveries?status=failed"); asked.path != want {
+		t.Errorf("sent to %s, want %s", asked.path, want)
+	}
+	zoe.post("/sign-in", http.StatusUnauthorized, "email", "zoe@example.com", "password", "wrong").has("do not belong together", `value="zoe@example.com"`)
+	if done := zoe.post("/sign-in", http.StatusOK, "email", "zoe@example.com", "password", password, "next", "/deliveries?status=failed"); done.path != "/deliveries?status=failed" {
+		t.Errorf("after signing in at %s", done.path)
+	}
+	for _, foreign := range []string{"https://evil.example/", "//evil.example/", `/\evil.example`, "javascript:alert(1)", "/a\nb"} {
+		zoe.post("/sign-out", http.StatusOK)
+		if done := zoe.post("/sign-in", http.StatusOK, "email", "zoe@example.com", "password", password, "next", foreign); done.path != "/endpoints" {
+			t.Errorf("next=%q leads to %s", foreign, done.path)
+		}
+	}
+}
+
+func TestAnInvitedViewerLooksAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	made := zoe.post("/endpoints/new", http.StatusOK, "url", "https://example.com/", "events", "*")
+	page := made.find(`href="(/endpoints/ep_[a-z0-9]+)"`)
+	link := zoe.post("/settings/members/invite", http.StatusOK, "email", "max@example.com", "role", "viewer").find(`(/invite/[a-z2-7]+)`)
+	max := w.somebody()
+	max.get(link, http.StatusOK).has("max@example.com", "viewer")
+	max.post(link, http.StatusUnprocessableEntity, "name", "Max", "password", "short").has("12 characters")
+	max.post(link, http.StatusOK, "name", "Max", "password", password)
+	max.get(link, http.StatusNotFound).has("Ask whoever invited you")
+	max.get(page, http.StatusOK).lacks("Send test", "Rotate", "Delete this endpoint")
+	max.get("/endpoints", http.StatusOK).lacks("Add webhook", "/settings/keys")
+	max.get("/settings/members", http.StatusOK).lacks("Invite somebody", "Remove")
+	max.get("/endpoints/new", http.StatusForbidden).has("Not for your role")
+	max.post(page+"/disable", http.StatusForbidden)
+	max.post("/settings/members/invite", http.StatusForbidden, "email", "eve@example.com", "role", "owner")
+	zoe.get(page, http.StatusOK).has("Active")
+}
+
+func TestACustomerComesInByLinkAndSeesTheirAccountOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	made := zoe.post("/endpoints/new", http.StatusOK, "url", "https://example.com/zoes", "events", "*")
+	own := made.find(`href="(/endpoints/ep_[a-z0-9]+)"`)
+	accepted := publish(t, zoe.key(), "zoes.example")
+	zoe.post("/settings/accounts", http.StatusOK, "name", "Customer")
+	account := zoe.get("/settings/accounts", http.StatusOK).find(`(acc_[a-z2-7]{16})`)
+	link := zoe.post("/settings/accounts/"+account+"/portal-link", http.StatusOK).find(`(/portal/[a-z2-7]+)`)
+	guest := w.somebody()
+	for range 2 { // looking uses nothing up
+		guest.get(link, http.StatusOK).has("Open the dashboard")
+	}
+	guest.post(link, http.StatusOK).has("No endpoint yet")
+	w.somebody().post(link, http.StatusNotFound).has("used already")
+	for _, path := range []string{own, own + "/settings", "/deliveries/" + accepted.Deliveries[0].ID, "/events/" + accepted.ID} {
+		guest.get(path, http.StatusNotFound).lacks("zoes")
+	}
+	for _, path := range []string{own + "/test", own + "/disable", own + "/enable", own + "/secret/rotate", "/deliveries/" + accepted.Deliveries[0].ID + "/retry"} {
+		guest.post(path, http.StatusNotFound).lacks("zoes")
+	}
+	guest.get("/settings/accounts", http.StatusForbidden)
+	guest.post("/settings/accounts/"+account+"/portal-link", http.StatusForbidden)
+	guest.get("/deliveries", http.StatusOK).lacks("zoes", "/deliveries/"+accepted.Deliveries[0].ID)
+}
+
+func TestEveryPageHasItsHeadersAndNothingInline(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	made := zoe.post("/endpoints/new", http.StatusOK, "url", "https://example.com/", "events", "*")
+	page := made.find(`href="(/endpoints/ep_[a-z0-9]+)"`)
+	inline := regexp.MustCompile(`(?i)<style|<script>|<script [^>]*>[^<]| style=| on[a-z]+=|src="http|href="http|javascript:`)
+	for _, path := range []string{
+		"/endpoints", "/endpoints/new", page, page + "/settings", "/deliveries", "/dead-letters", "/events", "/event-types", "/event-types/scan.completed",
+		"/settings/members", "/settings/sessions", "/settings/keys", "/settings/accounts", "/audit", "/status", "/setup",
+	} {
+		a := zoe.get(path, http.StatusOK)
+		if policy := a.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s has the policy %q", path, policy)
+		}
+		if a.header.Get("X-Content-Type-Options") != "nosniff" || a.header.Get("Referrer-Policy") != "no-referrer" || a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s has the headers %v", path, a.header)
+		}
+		if found := inline.FindString(a.text); found != "" {
+			t.Errorf("%s has %q", path, found)
+		}
+		if len(a.text) > 100<<10 {
+			t.Errorf("%s has %d KiB", path, len(a.text)>>10)
+		}
+	}
+}
+
+func TestAFormOfAnotherSiteIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL()+"/settings/keys", strings.NewReader("name=evil&scopes=admin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Sec-Fetch-Site", "cross-site")
+	zoe.do(req, http.StatusForbidden)
+	zoe.get("/settings/keys", http.StatusOK).lacks("evil")
+}
+
+func TestWrongPathsAndMethodsGetAPageThatHelps(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	zoe.get("/nothing", http.StatusNotFound).has("Nothing here", "To the endpoints")
+	zoe.get("/deliveries/abc", http.StatusNotFound)
+	zoe.get("/endpoints/ep_nothing", http.StatusNotFound)
+	zoe.get("/events/%00", http.StatusNotFound)
+	w.somebody().get("/nothing", http.StatusNotFound)
+}
+
+func TestTheStatusPageTellsNothingOfAnybody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.owner()
+	w.somebody().get("/status", http.StatusOK).has("Accepting events", "yes").lacks("zoe", "acc_default")
+}
