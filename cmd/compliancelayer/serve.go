@@ -75,7 +75,7 @@ func (s *serveCmd) Run(ctx context.Context, c *console) error {
 	}
 	c.say("ComplianceLayer %s is running at %s", version, a.URL())
 	if link := a.SetupURL(); link != "" {
-		c.say("There is no API key yet. This link makes the first one, once; one that was printed before is good no more:\n  %s", link)
+		c.say("Nobody can sign in yet. This link makes the first owner, once; one that was printed before is good no more:\n  %s", link)
 	}
 	return a.Serve(ctx)
 }

@@ -81,7 +81,7 @@ func distinct(s string) int {
 	return len(seen)
 }
 
-// ErrBusy: more passwords are being checked than this node takes on at once.
+// ErrBusy means that more passwords are being checked than this node takes on at once.
 var ErrBusy = errors.New("too many people sign in at this moment: try again in a few seconds")
 
 // hasher bounds how many passwords are hashed at once and wait for that, so that a flood of them takes neither all

@@ -32,7 +32,7 @@ const (
 	sessionFor = 14 * 24 * time.Hour
 	// portalFor is how long a portal link's session lasts: no password stands behind it.
 	portalFor = 12 * time.Hour
-	maxAgent   = 200 // bytes that are kept of what a browser calls itself
+	maxAgent  = 200 // bytes that are kept of what a browser calls itself
 )
 
 // Members is what signing in needs of the store.

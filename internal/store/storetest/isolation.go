@@ -143,7 +143,7 @@ func unscoped() map[string]string {
 		"SessionByHash": "the hash is the proof of who asks", "CreateSession": own, "CreateInvite": own,
 		"UserByEmail":  "an address is somebody's in one account only; what comes of it depends on the password",
 		"TouchSession": "it is called with a session that was just found by its hash",
-		"TouchKey": "it is called with a key that was just found by its hash",
+		"TouchKey":     "it is called with a key that was just found by its hash",
 	}
 }
 
