@@ -100,7 +100,7 @@ func flagNames(f *kong.Flag) []string {
 
 var (
 	namedFlag     = regexp.MustCompile(`(?:^|[\s"'(` + "`" + `])(--[a-z][a-z0-9-]+)`)
-	namedVariable = regexp.MustCompile(`COMPLIANCELAYER_[A-Z0-9_]*[A-Z0-9]`)
+	namedVariable = regexp.MustCompile(`\bCOMPLIANCELAYER_[A-Z0-9_]*[A-Z0-9]`)
 	namedCommand  = regexp.MustCompile("(?:^|[\\s/\"'(`])compliancelayer ([^\\n`\"]+)")
 	quotedCommand = regexp.MustCompile("`([a-z-]+ [^\\n`]+)`")
 )

@@ -161,7 +161,7 @@ func curl(a manage.Attempt) string {
 		}
 		b.WriteString(" \\\n  -H " + quoted(h.Name+": "+masked(h)))
 	}
-	b.WriteString(" \\\n  --data-raw " + quoted(string(a.Body)))
+	b.WriteString(" \\\n  -d " + quoted(string(a.Body)))
 	return b.String()
 }
 
