@@ -125,6 +125,25 @@ func TestWrongPasswordsForManyAddressesLockTheNetworkTheyComeFrom(t *testing.T) 
 	})
 }
 
+func TestWrongPasswordsThroughAProxyLockNobodyElseOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t)
+		signIns := auth.NewSignIns(s)
+		member(t, s, signIns, "zoe@example.com", auth.Viewer)
+		for _, proxy := range []string{"127.0.0.1:1", "10.0.0.7:1", "[fd00::1]:1", "[::ffff:192.168.1.1]:1"} {
+			for n := range 25 {
+				if _, err := signIns.ByPassword(t.Context(), fmt.Sprintf("%d@example.com", n), "wrong", auth.Visitor{From: proxy}); !errors.Is(err, auth.ErrWrongPassword) {
+					break // that address is locked by now
+				}
+			}
+			if _, err := signIns.ByPassword(t.Context(), "zoe@example.com", rightPassword, auth.Visitor{From: proxy}); err != nil {
+				t.Errorf("through the proxy at %s: %v", proxy, err)
+			}
+		}
+	})
+}
+
 func TestAFloodOfPasswordsIsTurnedAwayAtOnce(t *testing.T) {
 	t.Parallel()
 	signIns := auth.NewSignIns(open(t))
