@@ -99,10 +99,9 @@ func (a *App) wire(ctx context.Context) error {
 
 // serve puts the API and the dashboard behind the listeners.
 func (a *App) serve(publisher *publish.Publisher, manager *manage.Manager, signIns *auth.SignIns, counts *metrics.Metrics) error {
-	portal := func(token string) string { return a.URL() + "/portal/" + token }
 	cfg := api.Config{
 		Publisher: publisher, Manager: manager, Auth: a.auth, Accounts: a.db, Feed: a.feed, Ping: a.db.Ping,
-		PortalURL: portal,
+		PortalURL: func(token string) string { return a.URL() + "/portal/" + token },
 		Version:   a.cfg.Version, Draining: a.draining, RequestRate: a.cfg.RequestRate, Observe: counts.Answered, Logger: a.log,
 	}
 	if a.metrics.Listener == nil {
@@ -113,7 +112,7 @@ func (a *App) serve(publisher *publish.Publisher, manager *manage.Manager, signI
 		return err
 	}
 	pages, err := web.New(web.Config{
-		Manager: manager, SignIns: signIns, Depth: a.db, Policy: a.cfg.Policy, Dev: a.cfg.Dev, Version: a.cfg.Version, PortalURL: portal, URL: a.URL, Logger: a.log,
+		Manager: manager, SignIns: signIns, Depth: a.db, Policy: a.cfg.Policy, Dev: a.cfg.Dev, Version: a.cfg.Version, URL: a.URL, Logger: a.log,
 	})
 	if err != nil {
 		return err

@@ -28,9 +28,7 @@ type Config struct {
 	Policy  delivery.Policy
 	Dev     bool // http://localhost may be an endpoint
 	Version string
-	// PortalURL makes the address of the page that takes a portal link.
-	PortalURL func(token string) string
-	// URL gives the address of this server, for links that people pass on.
+	// URL gives the address that this server listens on, for links that people pass on.
 	URL    func() string
 	Logger *slog.Logger // nil = slog.Default()
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
@@ -50,7 +51,17 @@ func (s *Server) doInviteMember(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.members(v, http.StatusOK, blank(), s.URL()+"/invite/"+made.Token)
+	return s.members(v, http.StatusOK, blank(), s.base(v)+"/invite/"+made.Token)
+}
+
+// base is the address of this server for links that people pass on: the one that the browser used, which behind a proxy is
+// not the one that it listens on.
+func (s *Server) base(v *visit) string {
+	origin := v.r.Header.Get("Origin")
+	if u, err := url.Parse(origin); err == nil && u.Host == v.r.Host && (u.Scheme == "https" || u.Scheme == "http") && u.Path == "" {
+		return u.Scheme + "://" + u.Host
+	}
+	return s.URL()
 }
 
 func (s *Server) doChangeRole(v *visit) error {
@@ -199,7 +210,7 @@ func (s *Server) doPortalLink(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.accounts(v, http.StatusOK, accountsView{Form: blank(), Link: s.PortalURL(made.Token), For: made.AccountID})
+	return s.accounts(v, http.StatusOK, accountsView{Form: blank(), Link: s.base(v) + "/portal/" + made.Token, For: made.AccountID})
 }
 
 func (s *Server) showAudit(v *visit) error {
