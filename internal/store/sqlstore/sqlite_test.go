@@ -490,13 +490,14 @@ func TestABackupThatFailsHalfWayLeavesNothing(t *testing.T) {
 		raw[i] = 0xff
 	}
 	must(t, os.WriteFile(path, raw, 0o600))
-	before := files(t, filepath.Dir(path))
 	sick := opened(t, Config{Database: path, ReadOnly: true})
 	if err := sick.Backup(t.Context(), filepath.Join(filepath.Dir(path), "copy.db"), nil); err == nil {
 		t.Fatal("a damaged database was copied")
 	}
 	must(t, sick.Close())
-	if diff := cmp.Diff(before, files(t, filepath.Dir(path))); diff != "" {
-		t.Errorf("files (-before +after):\n%s", diff)
+	for _, name := range files(t, filepath.Dir(path)) {
+		if strings.HasPrefix(name, "copy") { // beside the file itself, a reader makes what SQLite shares with other readers
+			t.Errorf("%s is left", name)
+		}
 	}
 }
