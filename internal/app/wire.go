@@ -83,6 +83,10 @@ func (a *App) wire(ctx context.Context) error {
 		Concurrency: a.cfg.Concurrency, Slots: a.slots(files), ScanEvery: every, Log: a.log,
 		Observe: func(r store.Result, done store.Recorded) { a.recorded(counts, r, done) },
 	})
+	// Before anything is accepted: until then a node would lease and sign by a clock of its own.
+	if err := a.disp.ReadClock(ctx); err != nil {
+		return fmt.Errorf("read the database's clock: %w", err)
+	}
 	publisher := publish.New(publish.Config{Store: a.db, Lanes: a.disp, Observe: func(accountID string, e *store.NewEvent) {
 		counts.Accepted()
 		a.feed.accepted(accountID, e)
@@ -118,7 +122,7 @@ func (a *App) serve(publisher *publish.Publisher, manager *manage.Manager, signI
 		return err
 	}
 	a.api.answering = &answering{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if api.Owns(r.URL.Path) {
+		if api.Owns(r.URL.Path) || !pages.Owns(r) {
 			server.ServeHTTP(w, r)
 			return
 		}

@@ -32,6 +32,9 @@ func (d *Dispatcher) Now() time.Time {
 // Ahead is what that is ahead of this process's clock.
 func (d *Dispatcher) Ahead() time.Duration { return d.Now().Round(0).Sub(time.Now().Round(0)) }
 
+// ReadClock sets the time that the nodes agree on. It is called once, before Run.
+func (d *Dispatcher) ReadClock(ctx context.Context) error { return d.setClock(ctx) }
+
 // setClock reads the store's clock. When that was put back, what was written before
 // lies ahead, and would wait for as long.
 func (d *Dispatcher) setClock(ctx context.Context) error {

@@ -46,6 +46,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.guard.ServeHTTP(w, r)
 }
 
+// Owns reports whether a request is for a page, or from a browser that has lost its way: it is shown one. Programs
+// that have are answered by the API.
+func (s *Server) Owns(r *http.Request) bool {
+	_, pattern := s.mux.Handler(r)
+	return pattern != "/" && pattern != "" || strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
 // entry stands before every route: it finds out who visits, holds them to what the route needs, and
 // answers what goes wrong.
 func (s *Server) entry(rt route) http.Handler {

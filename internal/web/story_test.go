@@ -246,6 +246,19 @@ func TestWrongPathsAndMethodsGetAPageThatHelps(t *testing.T) {
 	w.somebody().get("/nothing", http.StatusNotFound)
 }
 
+func TestAProgramThatHasLostItsWayIsAnsweredByTheAPI(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for _, accept := range []string{"", "*/*", "application/json"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL()+"/v2/events", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", accept)
+		w.somebody().do(req, http.StatusNotFound).has(`"error":"not_found"`).lacks("<html")
+	}
+}
+
 func TestTheStatusPageTellsNothingOfAnybody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -158,6 +158,7 @@ func (p *person) get(path string, want int) answer {
 	if err != nil {
 		p.w.t.Fatal(err)
 	}
+	req.Header.Set("Accept", "text/html,*/*;q=0.8")
 	return p.do(req, want)
 }
 
