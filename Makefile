@@ -39,6 +39,11 @@ else
 	scripts/break.sh ci
 endif
 
+.PHONY: screenshots
+screenshots: prepare ## Take the pictures of the dashboard in docs/images
+	mkdir -p docs/images
+	go test -count 1 ./internal/web -run TestThroughABrowser -args -web.screenshots=$(CURDIR)/docs/images
+
 .PHONY: lint
 lint: ## Check the format and run golangci-lint, staticcheck and govulncheck
 	scripts/lint.sh
