@@ -59,6 +59,7 @@ var rooms = []room{
 	{"scan/...", []string{"internal/egress", "scan/..."}, "public: the scanner works without the server; its probes leave through egress"},
 
 	{"internal/store", []string{"internal/delivery"}, "the contract of the store speaks of deliveries, not of SQL"},
+	{"internal/feed", []string{"internal/delivery", "internal/store"}, "passes on what happens to whoever reads along; it knows neither the API nor the dashboard"},
 	{"internal/metrics", []string{"internal/delivery", "internal/store"}, "counts outcomes and asks the store for depths"},
 	{"internal/send", []string{"webhook", "internal/delivery", "internal/egress", "internal/seal", "internal/metrics", "internal/failpoint"}, "puts one attempt on the wire and decides nothing, so it knows no store"},
 	{"internal/telemetry", []string{"internal/delivery", "internal/send"}, "puts a span around what makes attempts"},
@@ -73,8 +74,8 @@ var rooms = []room{
 	{"internal/manage", []string{"webhook", "internal/delivery", "internal/catalog", "internal/egress", "internal/seal", "internal/store", "internal/auth", "internal/send", "internal/publish", "internal/dispatch", "internal/metrics", "internal/telemetry"}, "every operation but publish, with its scope and its audit row, below the API and the dashboard alike"},
 	{"internal/monitor", []string{"scan/...", "internal/delivery", "internal/catalog", "internal/store", "internal/publish"}, "domains, schedule and alert rules; what they find is published as any event"},
 
-	{"internal/api", []string{"client", "webhook", "internal/delivery", "internal/catalog", "internal/store", "internal/auth", "internal/publish", "internal/manage", "internal/monitor", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "parses, calls manage or publish, renders; never imports web"},
-	{"internal/web", []string{"webhook", "internal/delivery", "internal/catalog", "internal/store", "internal/auth", "internal/publish", "internal/manage", "internal/monitor", "internal/metrics", "internal/telemetry"}, "parses, calls manage or publish, renders; never imports api"},
+	{"internal/api", []string{"client", "webhook", "internal/delivery", "internal/catalog", "internal/store", "internal/auth", "internal/publish", "internal/manage", "internal/monitor", "internal/feed", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "parses, calls manage or publish, renders; never imports web"},
+	{"internal/web", []string{"webhook", "internal/delivery", "internal/catalog", "internal/store", "internal/auth", "internal/publish", "internal/manage", "internal/monitor", "internal/feed", "internal/metrics", "internal/telemetry"}, "parses, calls manage or publish, renders; never imports api"},
 
 	{"internal/door", nil, "it knows HTTP and not what is called by it"},
 
@@ -82,7 +83,7 @@ var rooms = []room{
 		"internal/door",
 		"webhook", "scan/...", "internal/delivery", "internal/catalog", "internal/seal", "internal/egress", "internal/telemetry",
 		"internal/store", "internal/metrics", "internal/send", "internal/auth", "internal/store/sqlstore", "internal/publish",
-		"internal/failpoint", "internal/dispatch", "internal/notify", "internal/manage", "internal/monitor", "internal/api", "internal/web",
+		"internal/failpoint", "internal/feed", "internal/dispatch", "internal/notify", "internal/manage", "internal/monitor", "internal/api", "internal/web",
 	}, "wires it all, and is the only one to choose a store"},
 
 	{"internal/bench", []string{"webhook", "client", "receiver/...", "internal/delivery", "internal/egress", "internal/pgtest", "internal/app"}, "measures the program from outside"},

@@ -14,6 +14,7 @@ import (
 	"github.com/compliancelayer/compliancelayer/client"
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/catalog"
+	"github.com/compliancelayer/compliancelayer/internal/feed"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
 	"github.com/compliancelayer/compliancelayer/internal/publish"
 	"github.com/compliancelayer/compliancelayer/internal/store"
@@ -170,6 +171,8 @@ func problemOfState(err error) *problem {
 		return unavailable("More events wait to be accepted than this server takes on; nothing was accepted, try again in a moment.", 1)
 	case errors.Is(err, catalog.ErrBusy):
 		return tooMany("Too many ask for costly checks at this moment; nothing was done, try again in a moment.")
+	case errors.Is(err, feed.ErrReaders):
+		return tooMany("This account follows as many streams as it may at once; end one of them.")
 	case errors.Is(err, store.ErrFull):
 		p := unavailable("The server's storage is full; nothing was accepted. The operator must make room.", 30)
 		p.code = client.CodeStorageFull

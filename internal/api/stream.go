@@ -11,40 +11,12 @@ import (
 	"github.com/compliancelayer/compliancelayer/client"
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/catalog"
-	"github.com/compliancelayer/compliancelayer/internal/delivery"
+	"github.com/compliancelayer/compliancelayer/internal/feed"
 )
 
-// Feed tells what happens in an account, as it happens.
+// Feed tells what happens in an account, as it happens (feed.Feed).
 type Feed interface {
-	// Subscribe gives what happens from now on, until ctx ends; then, and when the
-	// reader is so slow that something would have to be left out, the channel is closed.
-	// A slow reader never holds anybody else up. ErrStreams when the account has too many readers.
-	Subscribe(ctx context.Context, accountID string) (<-chan FeedItem, error)
-}
-
-// ErrStreams means that an account follows as many streams as it may at once.
-var ErrStreams = tooMany("This account follows as many streams as it may at once; end one of them.")
-
-// FeedItem is one thing that happened: an event was accepted, or an attempt recorded.
-type FeedItem struct {
-	EventID     string
-	EventType   string
-	EndpointIDs []string // those the event goes to; of an attempt the one it was made to
-
-	Body    []byte   // of the event, the exact bytes; nil = this is an attempt
-	Attempt *Attempt // nil = this is an event
-}
-
-// Attempt is the summary of an attempt.
-type Attempt struct {
-	DeliveryID delivery.ID
-	Number     int
-	Cycle      delivery.Cycle
-	Status     delivery.Status // what the delivery became
-	Class      delivery.Class
-	StatusCode int
-	Total      time.Duration
-	EndedAt    time.Time
+	Subscribe(ctx context.Context, accountID string) (<-chan feed.Item, error)
 }
 
 // heartbeat keeps proxies from closing an idle stream; most wait 30 to 60 s.
@@ -98,7 +70,7 @@ func (s *Server) wanted(ctx context.Context, caller auth.Caller, q client.Stream
 }
 
 // follow writes items until something ends it, and says in a comment what did.
-func (s *Server) follow(x *exchange, r *http.Request, items <-chan FeedItem, want streamed) {
+func (s *Server) follow(x *exchange, r *http.Request, items <-chan feed.Item, want streamed) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	send := func(text []byte) bool { return push(x, text) == nil }
@@ -137,7 +109,7 @@ func push(x *exchange, text []byte) error {
 }
 
 // item reports whether the reader asked for this.
-func (w streamed) item(i FeedItem) bool {
+func (w streamed) item(i feed.Item) bool {
 	kind := client.KindEvent
 	if i.Attempt != nil {
 		kind = client.KindAttempt
@@ -152,7 +124,7 @@ func (w streamed) item(i FeedItem) bool {
 }
 
 // itemText writes an item as a server-sent event. A body and a summary are one line each.
-func itemText(i FeedItem) []byte {
+func itemText(i feed.Item) []byte {
 	var b bytes.Buffer
 	if i.Attempt == nil {
 		b.WriteString("event: event\nid: " + i.EventID + "\ndata: ")
@@ -168,7 +140,7 @@ func itemText(i FeedItem) []byte {
 	return b.Bytes()
 }
 
-func streamAttemptTo(i FeedItem) client.StreamAttempt {
+func streamAttemptTo(i feed.Item) client.StreamAttempt {
 	out := client.StreamAttempt{
 		DeliveryID: idTo(i.Attempt.DeliveryID), EventID: i.EventID, EventType: i.EventType,
 		Number: i.Attempt.Number, Cycle: string(i.Attempt.Cycle), Status: string(i.Attempt.Status),

@@ -17,15 +17,16 @@ import (
 	"github.com/compliancelayer/compliancelayer/client"
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
+	"github.com/compliancelayer/compliancelayer/internal/feed"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
-func eventItem(id, eventType string, endpoints ...string) FeedItem {
-	return FeedItem{EventID: id, EventType: eventType, EndpointIDs: endpoints, Body: []byte(`{"id":"` + id + `","data":"<&>"}`)}
+func eventItem(id, eventType string, endpoints ...string) feed.Item {
+	return feed.Item{EventID: id, EventType: eventType, EndpointIDs: endpoints, Body: []byte(`{"id":"` + id + `","data":"<&>"}`)}
 }
 
-func attemptItem(eventType, endpoint string) FeedItem {
-	return FeedItem{EventID: "e1", EventType: eventType, EndpointIDs: []string{endpoint}, Attempt: &Attempt{
+func attemptItem(eventType, endpoint string) feed.Item {
+	return feed.Item{EventID: "e1", EventType: eventType, EndpointIDs: []string{endpoint}, Attempt: &feed.Attempt{
 		DeliveryID: 7, Number: 2, Cycle: delivery.Manual, Status: delivery.Failed, Class: delivery.ServerError, StatusCode: 503,
 		Total: 1500 * time.Microsecond, EndedAt: time.Date(2026, 3, 8, 12, 34, 56, 789e6, time.UTC),
 	}}
@@ -82,7 +83,7 @@ func TestStreamAnswersHeadAndTakesTheNextRequest(t *testing.T) {
 
 func TestStreamFilters(t *testing.T) {
 	t.Parallel()
-	items := []FeedItem{
+	items := []feed.Item{
 		eventItem("e1", "scan.completed", "ep_1"), eventItem("e2", "scan.completed", "ep_2"), eventItem("e3", "domain.added"),
 		attemptItem("scan.completed", "ep_1"), attemptItem("domain.added", "ep_2"),
 	}
@@ -173,7 +174,7 @@ func (a *flakyAuth) Authenticate(context.Context, string, string) (auth.Caller, 
 func streamInBubble(t *testing.T, drive func(t *testing.T, l *line, feed *fakeFeed, keys *flakyAuth, drain chan struct{}, leave func())) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		feed, keys, drain := &fakeFeed{items: make(chan FeedItem)}, &flakyAuth{}, make(chan struct{})
+		feed, keys, drain := &fakeFeed{items: make(chan feed.Item)}, &flakyAuth{}, make(chan struct{})
 		s := must(New(Config{Auth: keys, Feed: feed, Draining: drain}))(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

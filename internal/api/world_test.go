@@ -20,6 +20,7 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/egress"
+	"github.com/compliancelayer/compliancelayer/internal/feed"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
 	"github.com/compliancelayer/compliancelayer/internal/publish"
 	"github.com/compliancelayer/compliancelayer/internal/seal"
@@ -56,7 +57,7 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 	policy := delivery.DefaultPolicy()
 	policy.Schedule = delivery.Schedule{0} // one failure and it is in the dead letter queue
 	policy.DisableAfter = 0
-	w := &world{t: t, db: db, policy: policy, feed: &fakeFeed{items: make(chan FeedItem)}, drain: make(chan struct{}), seen: map[string]int{}}
+	w := &world{t: t, db: db, policy: policy, feed: &fakeFeed{items: make(chan feed.Item)}, drain: make(chan struct{}), seen: map[string]int{}}
 	config := Config{
 		Publisher: publish.New(publish.Config{Store: db, Lanes: parked{}}),
 		Manager:   newManager(t, db, policy),
@@ -245,10 +246,10 @@ func (s *testSender) SendNow(ctx context.Context, l delivery.Lease) (delivery.At
 
 // fakeFeed hands on what a test puts into it.
 type fakeFeed struct {
-	items chan FeedItem
+	items chan feed.Item
 }
 
-func (f *fakeFeed) Subscribe(context.Context, string) (<-chan FeedItem, error) { return f.items, nil }
+func (f *fakeFeed) Subscribe(context.Context, string) (<-chan feed.Item, error) { return f.items, nil }
 
 func moment() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 

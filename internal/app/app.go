@@ -21,6 +21,7 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/door"
 	"github.com/compliancelayer/compliancelayer/internal/egress"
 	"github.com/compliancelayer/compliancelayer/internal/failpoint"
+	"github.com/compliancelayer/compliancelayer/internal/feed"
 	"github.com/compliancelayer/compliancelayer/internal/notify"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 	"github.com/compliancelayer/compliancelayer/internal/store/sqlstore"
@@ -62,7 +63,7 @@ type App struct {
 	egress   *egress.Client
 	disp     *dispatch.Dispatcher
 	notifier *notify.Notifier
-	feed     *feed
+	feed     *feed.Feed
 	auth     *auth.Authenticator
 	draining chan struct{}
 	setupURL string
@@ -182,7 +183,7 @@ func (a *App) SetupURL() string { return a.setupURL }
 // stop waits on disk.
 func (a *App) Serve(ctx context.Context) error {
 	stopDispatcher := a.run(ctx, loops{"dispatcher": a.disp.Run})
-	stopOthers := a.run(ctx, loops{"notifier": a.notifier.Run, "keys": a.auth.Run, "bus": a.hear, "feed": a.feed.announce, "retention": a.retain})
+	stopOthers := a.run(ctx, loops{"notifier": a.notifier.Run, "keys": a.auth.Run, "bus": a.hear, "feed": a.feed.Announce, "retention": a.retain})
 	failed := make(chan error, 2)
 	var servers sync.WaitGroup
 	a.api.serve(&servers, failed)
@@ -289,7 +290,7 @@ func (a *App) hear(ctx context.Context) error {
 		case store.KeysChanged:
 			a.auth.ForgetAll()
 		default:
-			a.feed.hear(ctx, n)
+			a.feed.Hear(ctx, n)
 		}
 	})
 }

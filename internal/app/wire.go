@@ -14,6 +14,7 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/dispatch"
 	"github.com/compliancelayer/compliancelayer/internal/door"
 	"github.com/compliancelayer/compliancelayer/internal/egress"
+	"github.com/compliancelayer/compliancelayer/internal/feed"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
 	"github.com/compliancelayer/compliancelayer/internal/metrics"
 	"github.com/compliancelayer/compliancelayer/internal/notify"
@@ -73,7 +74,7 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	counts := metrics.New(a.db, a.cfg.Version, a.log)
-	a.feed = newFeed(a.db, a.log)
+	a.feed = feed.New(a.db, a.log)
 	every := scanAlone
 	if sqlstore.IsPostgres(a.cfg.Database) {
 		every = scanShared
@@ -89,7 +90,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	publisher := publish.New(publish.Config{Store: a.db, Lanes: a.disp, Observe: func(accountID string, e *store.NewEvent) {
 		counts.Accepted()
-		a.feed.accepted(accountID, e)
+		a.feed.Accepted(accountID, e)
 	}})
 	a.notifier = notify.New(notify.Config{Store: a.db, Publisher: publisher, Policy: a.cfg.Policy, Every: every, Log: a.log})
 	a.auth = auth.NewAuthenticator(a.db, a.log)
@@ -148,7 +149,7 @@ func (a *App) newServer(h http.Handler) *http.Server {
 // recorded tells everybody who counts or listens what became of an attempt.
 func (a *App) recorded(counts *metrics.Metrics, r store.Result, done store.Recorded) {
 	counts.Attempted(&r.Attempt, done)
-	a.feed.recorded(r, done)
+	a.feed.Recorded(r, done)
 	if done.Notice != delivery.NoNotice || done.Change.Status == delivery.Failed {
 		a.notifier.Wake()
 	}

@@ -1,4 +1,4 @@
-package app
+package feed
 
 import (
 	"context"
@@ -8,33 +8,47 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/compliancelayer/compliancelayer/internal/api"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 	"github.com/compliancelayer/compliancelayer/internal/store/sqlstore"
 )
 
-func newTestFeed(t *testing.T) *feed {
+func newTestFeed(t *testing.T) *Feed {
 	t.Helper()
 	db, err := sqlstore.Open(t.Context(), sqlstore.Config{Database: filepath.Join(t.TempDir(), "test.db")})
-	must(t, err)
-	t.Cleanup(func() { must(t, db.Close()) })
-	return newFeed(db, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return New(db, slog.New(slog.DiscardHandler))
+}
+
+func subscribe(ctx context.Context, t *testing.T, f *Feed, accountID string) <-chan Item {
+	t.Helper()
+	items, err := f.Subscribe(ctx, accountID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return items
 }
 
 func TestAReaderThatIsTooSlowIsCutAndHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	f := newTestFeed(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	slow, quick := got(f.Subscribe(ctx, store.DefaultAccount))(t), got(f.Subscribe(ctx, store.DefaultAccount))(t)
-	other := got(f.Subscribe(ctx, "acc_2"))(t)
-	const all = feedBuffer + 10
+	slow, quick := subscribe(ctx, t, f, store.DefaultAccount), subscribe(ctx, t, f, store.DefaultAccount)
+	other := subscribe(ctx, t, f, "acc_2")
+	const all = buffer + 10
 	for i := range all {
-		f.accepted(store.DefaultAccount, &store.NewEvent{ID: strconv.Itoa(i)})
+		f.Accepted(store.DefaultAccount, &store.NewEvent{ID: strconv.Itoa(i)})
 		if item := <-quick; item.EventID != strconv.Itoa(i) {
 			t.Fatalf("the quick reader sees %q, want event %d", item.EventID, i)
 		}
 	}
-	for i := range feedBuffer {
+	for i := range buffer {
 		if item, more := <-slow; !more || item.EventID != strconv.Itoa(i) {
 			t.Fatalf("the slow reader sees %q, %t; want event %d: nothing in between is left out", item.EventID, more, i)
 		}
@@ -46,21 +60,21 @@ func TestAReaderThatIsTooSlowIsCutAndHoldsNobodyUp(t *testing.T) {
 		t.Errorf("another account sees %d items", n)
 	}
 	cancel()
-	for name, c := range map[string]<-chan api.FeedItem{"the quick reader": quick, "the reader of another account": other} {
+	for name, c := range map[string]<-chan Item{"the quick reader": quick, "the reader of another account": other} {
 		if _, more := <-c; more {
 			t.Errorf("%s goes on after it left", name)
 		}
 	}
-	f.accepted(store.DefaultAccount, &store.NewEvent{ID: "after"}) // nobody is there, and nothing is sent on a closed channel
+	f.Accepted(store.DefaultAccount, &store.NewEvent{ID: "after"}) // nobody is there, and nothing is sent on a closed channel
 }
 
 func TestAReaderThatLagsBehindByManyLargeEventsIsCut(t *testing.T) {
 	t.Parallel()
 	f := newTestFeed(t)
-	slow, quick := got(f.Subscribe(t.Context(), store.DefaultAccount))(t), got(f.Subscribe(t.Context(), store.DefaultAccount))(t)
-	const size, fit = 256 << 10, feedBytes / (256 << 10)
+	slow, quick := subscribe(t.Context(), t, f, store.DefaultAccount), subscribe(t.Context(), t, f, store.DefaultAccount)
+	const size, fit = 256 << 10, bufferBytes / (256 << 10)
 	for range 2 * fit {
-		f.accepted(store.DefaultAccount, &store.NewEvent{Body: make([]byte, size)})
+		f.Accepted(store.DefaultAccount, &store.NewEvent{Body: make([]byte, size)})
 		if item, more := <-quick; !more || len(item.Body) != size {
 			t.Fatal("the quick reader, which lags behind by nothing, was cut")
 		}
@@ -69,8 +83,8 @@ func TestAReaderThatLagsBehindByManyLargeEventsIsCut(t *testing.T) {
 	for item := range slow {
 		held += len(item.Body)
 	}
-	if held != feedBytes {
-		t.Errorf("%d bytes waited for the slow reader, want %d, and then its end", held, feedBytes)
+	if held != bufferBytes {
+		t.Errorf("%d bytes waited for the slow reader, want %d, and then its end", held, bufferBytes)
 	}
 }
 
@@ -79,11 +93,11 @@ func TestAnAccountCannotFollowStreamsWithoutEnd(t *testing.T) {
 	f := newTestFeed(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	for range feedMost {
-		got(f.Subscribe(ctx, "acc_2"))(t)
+	for range most {
+		subscribe(ctx, t, f, "acc_2")
 	}
-	if _, err := f.Subscribe(ctx, "acc_2"); !errors.Is(err, api.ErrStreams) {
-		t.Errorf("one more: %v, want ErrStreams", err)
+	if _, err := f.Subscribe(ctx, "acc_2"); !errors.Is(err, ErrReaders) {
+		t.Errorf("one more: %v, want ErrReaders", err)
 	}
-	got(f.Subscribe(ctx, store.DefaultAccount))(t)
+	subscribe(ctx, t, f, store.DefaultAccount)
 }

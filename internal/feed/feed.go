@@ -1,30 +1,60 @@
-package app
+// Package feed tells whoever reads along what happens in an account while it happens: events
+// that are accepted and attempts that are recorded. The API's stream and the dashboard's live
+// list are its readers.
+//
+// It may lose things when nodes lose each other, and cuts a reader that is too slow. Nothing depends on
+// it: the log is where nothing is lost.
+package feed
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/compliancelayer/compliancelayer/internal/api"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
 const (
-	feedBuffer = 1024             // items that a reader may lag behind before it is cut
-	feedBytes  = 4 << 20          // of event bodies in them: a thousand of 256 KiB would be a lot of memory
-	feedMost   = 64               // readers of an account
-	wantFor    = time.Minute      // how long one StreamWanted holds
-	wantEvery  = 20 * time.Second // how often it is repeated
-	noteBuffer = 4096             // notes that wait to be announced
+	buffer      = 1024             // items that a reader may lag behind before it is cut
+	bufferBytes = 4 << 20          // of event bodies in them: a thousand of 256 KiB would be a lot of memory
+	most        = 64               // readers of an account
+	wantFor     = time.Minute      // how long one StreamWanted holds
+	wantEvery   = 20 * time.Second // how often it is repeated
+	noteBuffer  = 4096             // notes that wait to be announced
 )
 
-// feed tells the readers of /v1/stream what happens: on this node at once, on
-// the other nodes through the bus, and only while somebody reads. It may lose
-// items when nodes lose each other; the log is where nothing is lost.
-type feed struct {
-	db  feedStore
+// ErrReaders means that an account has as many readers as it may have at once.
+var ErrReaders = errors.New("as many read along in this account as may at once")
+
+// Item is one thing that happened: an event was accepted, or an attempt recorded.
+type Item struct {
+	EventID     string
+	EventType   string
+	EndpointIDs []string // those the event goes to; of an attempt the one it was made to
+
+	Body    []byte   // of the event, the exact bytes; nil = this is an attempt
+	Attempt *Attempt // nil = this is an event
+}
+
+// Attempt is the summary of an attempt.
+type Attempt struct {
+	DeliveryID delivery.ID
+	Number     int
+	Cycle      delivery.Cycle
+	Status     delivery.Status // what the delivery became
+	Class      delivery.Class
+	StatusCode int
+	Total      time.Duration
+	EndedAt    time.Time
+}
+
+// Feed tells what happens: on this node at once, on the other nodes through the
+// bus, and only while somebody reads.
+type Feed struct {
+	db  Store
 	log *slog.Logger
 
 	mu      sync.Mutex
@@ -35,18 +65,18 @@ type feed struct {
 
 // follower is one reader with what it lags behind.
 type follower struct {
-	items chan api.FeedItem
+	items chan Item
 	sizes []int // of what was put into items, oldest first; the last len(items) of them are still there
 	bytes int   // their sum
 }
 
 // give puts an item in, unless the reader lags too far behind.
-func (r *follower) give(it api.FeedItem) bool {
+func (r *follower) give(it Item) bool {
 	for len(r.sizes) > len(r.items) {
 		r.bytes -= r.sizes[0]
 		r.sizes = r.sizes[1:]
 	}
-	if len(r.sizes) > 0 && r.bytes+len(it.Body) > feedBytes {
+	if len(r.sizes) > 0 && r.bytes+len(it.Body) > bufferBytes {
 		return false
 	}
 	select {
@@ -58,13 +88,15 @@ func (r *follower) give(it api.FeedItem) bool {
 	}
 }
 
-type feedStore interface {
+// Store is what it reads what other nodes announce with.
+type Store interface {
 	store.Bus
 	store.Log
 }
 
-func newFeed(db feedStore, log *slog.Logger) *feed {
-	return &feed{
+// New makes a Feed. Announce must run for other nodes to hear of what happens here.
+func New(db Store, log *slog.Logger) *Feed {
+	return &Feed{
 		db: db, log: log,
 		readers: map[string]map[*follower]bool{},
 		wanted:  map[string]time.Time{},
@@ -72,21 +104,23 @@ func newFeed(db feedStore, log *slog.Logger) *feed {
 	}
 }
 
-// Subscribe gives what happens in an account from now on.
-func (f *feed) Subscribe(ctx context.Context, accountID string) (<-chan api.FeedItem, error) {
-	r := &follower{items: make(chan api.FeedItem, feedBuffer)}
+// Subscribe gives what happens in an account from now on, until ctx ends; then, and when the
+// reader is so slow that something would have to be left out, the channel is closed. A slow
+// reader never holds anybody else up. ErrReaders when the account has too many.
+func (f *Feed) Subscribe(ctx context.Context, accountID string) (<-chan Item, error) {
+	r := &follower{items: make(chan Item, buffer)}
 	if !f.add(accountID, r) {
-		return nil, api.ErrStreams
+		return nil, ErrReaders
 	}
 	go f.keepWanting(ctx, accountID, r)
 	return r.items, nil
 }
 
 // add takes a reader in, unless the account has as many as it may.
-func (f *feed) add(accountID string, r *follower) bool {
+func (f *Feed) add(accountID string, r *follower) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.readers[accountID]) >= feedMost {
+	if len(f.readers[accountID]) >= most {
 		return false
 	}
 	if f.readers[accountID] == nil {
@@ -98,7 +132,7 @@ func (f *feed) add(accountID string, r *follower) bool {
 
 // keepWanting asks the other nodes to announce an account's events as long as
 // the reader stays.
-func (f *feed) keepWanting(ctx context.Context, accountID string, r *follower) {
+func (f *Feed) keepWanting(ctx context.Context, accountID string, r *follower) {
 	tick := time.NewTicker(wantEvery)
 	defer tick.Stop()
 	for {
@@ -117,7 +151,7 @@ func (f *feed) keepWanting(ctx context.Context, accountID string, r *follower) {
 }
 
 // drop ends a reader, once.
-func (f *feed) drop(accountID string, r *follower) {
+func (f *Feed) drop(accountID string, r *follower) {
 	if !f.readers[accountID][r] {
 		return
 	}
@@ -129,7 +163,7 @@ func (f *feed) drop(accountID string, r *follower) {
 }
 
 // tell gives an item to the readers of this node and cuts those that are too slow.
-func (f *feed) tell(accountID string, item func() (api.FeedItem, error)) {
+func (f *Feed) tell(accountID string, item func() (Item, error)) {
 	f.mu.Lock()
 	reads := len(f.readers[accountID]) > 0
 	f.mu.Unlock()
@@ -150,24 +184,24 @@ func (f *feed) tell(accountID string, item func() (api.FeedItem, error)) {
 	}
 }
 
-// accepted hears of an event that this node accepted.
-func (f *feed) accepted(accountID string, e *store.NewEvent) {
-	f.tell(accountID, func() (api.FeedItem, error) {
+// Accepted hears of an event that this node accepted.
+func (f *Feed) Accepted(accountID string, e *store.NewEvent) {
+	f.tell(accountID, func() (Item, error) {
 		ids := make([]string, len(e.Deliveries))
 		for i, d := range e.Deliveries {
 			ids[i] = d.EndpointID
 		}
-		return api.FeedItem{EventID: e.ID, EventType: e.Type, EndpointIDs: ids, Body: e.Body}, nil
+		return Item{EventID: e.ID, EventType: e.Type, EndpointIDs: ids, Body: e.Body}, nil
 	})
 	f.pass(store.Note{Kind: store.EventAccepted, AccountID: accountID, ID: e.ID})
 }
 
-// recorded hears of an attempt whose outcome this node wrote.
-func (f *feed) recorded(r store.Result, done store.Recorded) {
-	f.tell(r.Lease.AccountID, func() (api.FeedItem, error) {
-		return api.FeedItem{
+// Recorded hears of an attempt whose outcome this node wrote.
+func (f *Feed) Recorded(r store.Result, done store.Recorded) {
+	f.tell(r.Lease.AccountID, func() (Item, error) {
+		return Item{
 			EventID: r.Lease.EventID, EventType: r.Lease.EventType, EndpointIDs: []string{r.Lease.EndpointID},
-			Attempt: &api.Attempt{
+			Attempt: &Attempt{
 				DeliveryID: r.Lease.ID, Number: r.Attempt.Number, Cycle: r.Attempt.Cycle, Status: done.Change.Status,
 				Class: r.Attempt.Class, StatusCode: r.Attempt.StatusCode, Total: r.Attempt.Timing.Total, EndedAt: r.Attempt.EndedAt,
 			},
@@ -177,7 +211,7 @@ func (f *feed) recorded(r store.Result, done store.Recorded) {
 }
 
 // pass queues a note for the other nodes, if one of them has readers.
-func (f *feed) pass(n store.Note) {
+func (f *Feed) pass(n store.Note) {
 	f.mu.Lock()
 	wanted := time.Now().Before(f.wanted[n.AccountID])
 	f.mu.Unlock()
@@ -190,8 +224,8 @@ func (f *feed) pass(n store.Note) {
 	}
 }
 
-// hear takes notes of other nodes.
-func (f *feed) hear(ctx context.Context, n store.Note) {
+// Hear takes notes of other nodes.
+func (f *Feed) Hear(ctx context.Context, n store.Note) {
 	if n.Own {
 		return
 	}
@@ -201,18 +235,18 @@ func (f *feed) hear(ctx context.Context, n store.Note) {
 		f.wanted[n.AccountID] = time.Now().Add(wantFor)
 		f.mu.Unlock()
 	case store.EventAccepted:
-		f.tell(n.AccountID, func() (api.FeedItem, error) { return f.readEvent(ctx, n) })
+		f.tell(n.AccountID, func() (Item, error) { return f.readEvent(ctx, n) })
 	case store.AttemptRecorded:
-		f.tell(n.AccountID, func() (api.FeedItem, error) { return f.readAttempt(ctx, n) })
+		f.tell(n.AccountID, func() (Item, error) { return f.readAttempt(ctx, n) })
 	}
 }
 
-func (f *feed) readEvent(ctx context.Context, n store.Note) (api.FeedItem, error) {
+func (f *Feed) readEvent(ctx context.Context, n store.Note) (Item, error) {
 	e, err := f.db.Event(ctx, n.AccountID, n.ID)
 	if err != nil {
-		return api.FeedItem{}, err
+		return Item{}, err
 	}
-	item := api.FeedItem{EventID: e.ID, EventType: e.Type, Body: e.Body}
+	item := Item{EventID: e.ID, EventType: e.Type, Body: e.Body}
 	if e.Deliveries == 0 {
 		return item, nil
 	}
@@ -223,29 +257,29 @@ func (f *feed) readEvent(ctx context.Context, n store.Note) (api.FeedItem, error
 	return item, err
 }
 
-func (f *feed) readAttempt(ctx context.Context, n store.Note) (api.FeedItem, error) {
+func (f *Feed) readAttempt(ctx context.Context, n store.Note) (Item, error) {
 	id, err := delivery.ParseID(n.ID)
 	if err != nil {
-		return api.FeedItem{}, err
+		return Item{}, err
 	}
 	d, err := f.db.Delivery(ctx, n.AccountID, id)
 	if err != nil {
-		return api.FeedItem{}, err
+		return Item{}, err
 	}
 	a, err := f.db.Attempt(ctx, n.AccountID, id, n.Number)
 	if err != nil {
-		return api.FeedItem{}, err
+		return Item{}, err
 	}
-	return api.FeedItem{
+	return Item{
 		EventID: d.EventID, EventType: d.EventType, EndpointIDs: []string{d.EndpointID},
-		Attempt: &api.Attempt{
+		Attempt: &Attempt{
 			DeliveryID: id, Number: a.Number, Cycle: a.Cycle, Status: d.Status, Class: a.Class, StatusCode: a.StatusCode, Total: a.Timing.Total, EndedAt: a.EndedAt,
 		},
 	}, nil
 }
 
-// announce passes queued notes on, many at a time, until ctx ends.
-func (f *feed) announce(ctx context.Context) error {
+// Announce passes queued notes on, many at a time, until ctx ends.
+func (f *Feed) Announce(ctx context.Context) error {
 	for {
 		var notes []store.Note
 		select {
