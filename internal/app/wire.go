@@ -117,7 +117,7 @@ func (a *App) serve(publisher *publish.Publisher, manager *manage.Manager, signI
 		return err
 	}
 	pages, err := web.New(web.Config{
-		Manager: manager, SignIns: signIns, Depth: a.db, Policy: a.cfg.Policy, Dev: a.cfg.Dev, Version: a.cfg.Version, URL: a.URL, Logger: a.log,
+		Manager: manager, Publisher: publisher, Feed: a.feed, SignIns: signIns, Depth: a.db, Retention: a.cfg.Retention, Draining: a.draining, Policy: a.cfg.Policy, Dev: a.cfg.Dev, Version: a.cfg.Version, URL: a.URL, Logger: a.log,
 	})
 	if err != nil {
 		return err

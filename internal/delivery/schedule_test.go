@@ -83,3 +83,44 @@ func TestNothingWaitsLongerThanTheLongestWait(t *testing.T) {
 		}
 	}
 }
+
+func TestPlannedTimesAreThoseOfTheSchedule(t *testing.T) {
+	t.Parallel()
+	begin := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+	after := func(minutes float64) time.Time { return begin.Add(time.Duration(minutes * float64(time.Minute))) }
+	attempt := func(start, end float64, cycle delivery.Cycle, class delivery.Class) delivery.Attempt {
+		return delivery.Attempt{Cycle: cycle, Outcome: delivery.Outcome{StartedAt: after(start), EndedAt: after(end), Class: class}}
+	}
+	asked := attempt(2.05, 2.1, delivery.Automatic, delivery.RateLimited)
+	asked.StatusCode, asked.RetryAfter = 429, 7*time.Minute
+	tests := []struct {
+		name     string
+		attempts []delivery.Attempt
+		want     []time.Time
+	}{
+		{"none", nil, []time.Time{}},
+		{"the first is planned by nobody", []delivery.Attempt{attempt(0, 0.1, delivery.Automatic, delivery.ServerError)}, []time.Time{{}}},
+		{
+			"each step counts from the end before",
+			[]delivery.Attempt{attempt(0, 0.5, delivery.Automatic, delivery.ServerError), attempt(1.55, 2, delivery.Automatic, delivery.ServerError), attempt(7.2, 7.3, delivery.Automatic, delivery.OK)},
+			[]time.Time{{}, after(1.5), after(7)},
+		},
+		{"Retry-After lengthens", []delivery.Attempt{attempt(0, 1, delivery.Automatic, delivery.ServerError), asked, attempt(9.2, 9.3, delivery.Automatic, delivery.OK)}, []time.Time{{}, after(2), after(9.1)}},
+		{
+			"a failure of ours uses no step up and plans nothing",
+			[]delivery.Attempt{attempt(0, 1, delivery.Automatic, delivery.LocalFault), attempt(1.1, 2, delivery.Automatic, delivery.ServerError), attempt(3, 4, delivery.Automatic, delivery.OK)},
+			[]time.Time{{}, {}, after(3)},
+		},
+		{
+			"by hand before its time, and on from there",
+			[]delivery.Attempt{attempt(0, 1, delivery.Automatic, delivery.ServerError), attempt(1.2, 1.3, delivery.Manual, delivery.ServerError), attempt(1.4, 1.5, delivery.Manual, delivery.ServerError), attempt(2.5, 2.6, delivery.Manual, delivery.OK)},
+			[]time.Time{{}, {}, {}, after(2.5)},
+		},
+	}
+	for _, tt := range tests {
+		got := delivery.DefaultSchedule().Planned(tt.attempts)
+		if !slices.EqualFunc(got, tt.want, time.Time.Equal) {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}

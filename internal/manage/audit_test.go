@@ -145,7 +145,7 @@ var changes = map[string]struct {
 func TestEveryChangeWritesOneAuditRowWithoutASecret(t *testing.T) {
 	t.Parallel()
 	for name, scope := range scopes {
-		if _, ok := changes[name]; !ok && scope == auth.Manage && name != "ListKeys" {
+		if _, ok := changes[name]; !ok && scope == auth.Manage && name != "ListKeys" && name != "CheckURL" {
 			t.Errorf("%s changes something but is not in the table of changes", name)
 		}
 	}

@@ -137,6 +137,17 @@ func (m *Manager) RetryDelivery(ctx context.Context, caller auth.Caller, id deli
 	})
 }
 
+// Neighbours are the deliveries of the same endpoint before and after one; 0 = there is none.
+type Neighbours struct{ Older, Newer delivery.ID }
+
+// Neighbours finds a delivery's.
+func (m *Manager) Neighbours(ctx context.Context, caller auth.Caller, id delivery.ID) (Neighbours, error) {
+	return look(ctx, caller, auth.Read, func(ctx context.Context) (n Neighbours, err error) {
+		n.Older, n.Newer, err = m.db.Neighbours(ctx, caller.AccountID, id)
+		return n, err
+	})
+}
+
 // DiscardDelivery gives up a delivery that waits, is held or failed, with a reason.
 func (m *Manager) DiscardDelivery(ctx context.Context, caller auth.Caller, in DiscardDelivery) (delivery.Delivery, error) {
 	return change(ctx, m, caller, auth.Manage, "delivery.discard", func(ctx context.Context) (delivery.Delivery, deed, error) {

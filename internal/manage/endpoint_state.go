@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
@@ -172,4 +173,31 @@ func stateDeed(caller auth.Caller, id, changes string) deed {
 	did := endpointDeed(caller, id, changes)
 	did.notes = append(did.notes, jobNote(caller.AccountID)) // enabling may have made one
 	return did
+}
+
+// Stopped is an endpoint that outcomes disabled, as a warning about it needs it.
+type Stopped struct {
+	ID          string
+	URL         string
+	Description string
+	Reason      delivery.Reason
+	At          time.Time
+}
+
+// maxStopped bounds the endpoints that are warned of at once.
+const maxStopped = 20
+
+// Stopped gives the endpoints that outcomes disabled and nobody has enabled since, the latest first, at most 20.
+func (m *Manager) Stopped(ctx context.Context, caller auth.Caller, _ struct{}) ([]Stopped, error) {
+	return look(ctx, caller, auth.Read, func(ctx context.Context) ([]Stopped, error) {
+		found, err := m.db.ListStopped(ctx, caller.AccountID, maxStopped)
+		if err != nil {
+			return nil, err
+		}
+		var all []Stopped
+		for _, e := range found {
+			all = append(all, Stopped{ID: e.ID, URL: e.URL, Description: e.Description, Reason: e.DisabledReason, At: e.DisabledAt})
+		}
+		return all, nil
+	})
 }

@@ -63,13 +63,13 @@ func TestEveryOperationRefusesACallerWithoutScopes(t *testing.T) {
 
 // scopes says what every operation takes. A new operation is entered here.
 var scopes = map[string]auth.Scope{
-	"Endpoint": auth.Read, "ListEndpoints": auth.Read, "Secrets": auth.Read, "CheckSecret": auth.Read,
-	"Delivery": auth.Read, "ListDeliveries": auth.Read, "Attempt": auth.Read, "DeadLetters": auth.Read, "DeadLetterCounts": auth.Read,
+	"Endpoint": auth.Read, "ListEndpoints": auth.Read, "Secrets": auth.Read, "CheckSecret": auth.Read, "Stopped": auth.Read,
+	"Delivery": auth.Read, "ListDeliveries": auth.Read, "Attempt": auth.Read, "DeadLetters": auth.Read, "DeadLetterCounts": auth.Read, "Neighbours": auth.Read,
 	"Stats": auth.Read, "EventTypes": auth.Read, "EventType": auth.Read, "Event": auth.Read, "ListEvents": auth.Read,
 	"ListMembers": auth.Read, "ListSessions": auth.Read, "EndSession": auth.Read,
 	"Job": auth.Read, "ListJobs": auth.Read, "ListAudit": auth.Read, "MatchEvents": auth.Read,
 
-	"CreateEndpoint": auth.Manage, "UpdateEndpoint": auth.Manage, "DeleteEndpoint": auth.Manage, "DisableEndpoint": auth.Manage,
+	"CreateEndpoint": auth.Manage, "CheckURL": auth.Manage, "UpdateEndpoint": auth.Manage, "DeleteEndpoint": auth.Manage, "DisableEndpoint": auth.Manage,
 	"EnableEndpoint": auth.Manage, "TestEndpoint": auth.Manage, "PrepareSecret": auth.Manage, "PromoteSecret": auth.Manage,
 	"RotateSecret": auth.Manage, "RetryDelivery": auth.Manage, "DiscardDelivery": auth.Manage, "RetryDeliveries": auth.Manage,
 	"ReplayEndpoint": auth.Manage, "CancelJob": auth.Manage, "CreateType": auth.Manage, "UpdateType": auth.Manage, "DeleteType": auth.Manage,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
 )
 
@@ -14,13 +15,8 @@ import (
 func (m *Manager) checkSettings(ctx context.Context, accountID string, in *UpdateEndpoint) error {
 	var wrong mistakes
 	if in.URL != nil {
-		target, err := m.targets.ParseTarget(*in.URL)
-		if err != nil {
-			wrong.add("url", "%s", err)
-		} else {
-			url := target.String()
-			in.URL = &url
-		}
+		url := m.target(&wrong, *in.URL)
+		in.URL = &url
 	}
 	if in.Events != nil {
 		names, err := m.names(ctx, accountID)
@@ -42,6 +38,26 @@ func (m *Manager) checkSettings(ctx context.Context, accountID string, in *Updat
 		wrong.between("concurrency", *in.Concurrency, 0, delivery.MaxConcurrency, "0 means the server's setting")
 	}
 	return wrong.err()
+}
+
+// target gives a URL in the form to store, or notes why an endpoint may not have it.
+func (m *Manager) target(wrong *mistakes, url string) string {
+	target, err := m.targets.ParseTarget(url)
+	if err != nil {
+		wrong.add("url", "%s", err)
+		return ""
+	}
+	return target.String()
+}
+
+// CheckURL says what is wrong with a URL before it is made an endpoint's. It asks no name server: where a
+// name leads is checked for every connection.
+func (m *Manager) CheckURL(ctx context.Context, caller auth.Caller, url string) (string, error) {
+	return look(ctx, caller, auth.Manage, func(context.Context) (string, error) {
+		var wrong mistakes
+		url := m.target(&wrong, url)
+		return url, wrong.err()
+	})
 }
 
 // between checks that a number is within its bounds, both included.

@@ -16,6 +16,8 @@ type Endpoints interface {
 	Endpoint(ctx context.Context, accountID, id string) (EndpointView, error)
 	// ListEndpoints pages through an account's endpoints, newest first.
 	ListEndpoints(ctx context.Context, accountID string, page Page) ([]EndpointView, string, error)
+	// ListStopped gives those that outcomes disabled and nobody has enabled since, the latest first.
+	ListStopped(ctx context.Context, accountID string, limit int) ([]delivery.Endpoint, error)
 	// UpdateEndpoint reads, changes and writes one in a transaction; an error of
 	// change is returned as it is and nothing is written. Id, account, state and
 	// health are not changed by it.

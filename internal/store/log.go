@@ -14,6 +14,9 @@ type Log interface {
 	ListEvents(ctx context.Context, accountID string, f EventFilter, page Page) ([]Event, string, error)
 	Delivery(ctx context.Context, accountID string, id delivery.ID) (delivery.Delivery, error)
 	ListDeliveries(ctx context.Context, accountID string, f DeliveryFilter, page Page) ([]delivery.Delivery, string, error)
+	// Neighbours finds the deliveries of the same endpoint before and after one, as lists
+	// have them; 0 = there is none.
+	Neighbours(ctx context.Context, accountID string, id delivery.ID) (older, newer delivery.ID, err error)
 	// CountDeliveries counts what f matches.
 	CountDeliveries(ctx context.Context, accountID string, f DeliveryFilter) (int, error)
 	// CountDeadLetters counts failed deliveries by endpoint and cause, most first.

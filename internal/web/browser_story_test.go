@@ -67,11 +67,39 @@ func TestThroughABrowser(t *testing.T) {
 	p.until("attempts in a row failed")
 	shot(t, p, "disabled")
 	r.answer(http.StatusOK, "")
+	p.open("Bring it back, step by step")
+	p.until("The first attempt that failed")
 	p.press("Send test")
-	p.until("it arrived")
+	p.until("It arrived")
+	shot(t, p, "recover")
 	p.press("Enable")
+	p.until("It receives again")
+	p.soon("It is done") // the progress goes on by itself
 	p.visit("/endpoints")
 	p.until("Active")
+
+	p.visit("/deliveries?live=1")
+	before := p.places()
+	for range 5 {
+		publish(t, c, "live.example")
+	}
+	p.soon("attempt 1: 200 OK")
+	if after := p.places(); after != before {
+		t.Errorf("what is around the live list moved from %s to %s", before, after)
+	}
+	p.visit("/endpoints/new")
+	p.do(chromedp.SendKeys(chromedp.CSS("[name=url]"), "ftp://files.example.com"))
+	p.soon("https://")
+}
+
+// places tells where the things around a live list are.
+func (p page) places() string {
+	p.t.Helper()
+	text, err := chromedp.Run(p, chromedp.Evaluate[string](`[...document.querySelectorAll("h1, form.filters, #tail, #tail + *, table th")].map((e) => { const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height].map(Math.round).join(" "); }).join("; ")`))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return text
 }
 
 // TestNothingThatComesFromOutsideRuns plants text in all places that a page shows.

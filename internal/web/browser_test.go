@@ -69,6 +69,24 @@ func (p page) press(text string) {
 	}
 }
 
+// open follows a link by what stands on it.
+func (p page) open(text string) {
+	p.t.Helper()
+	if _, err := chromedp.RunResponse(p, chromedp.Click(chromedp.Search("//a[normalize-space()='"+text+"']"))); err != nil {
+		p.t.Fatalf("open %q: %v\n%s", text, err, p.w.log)
+	}
+}
+
+// soon waits until the page says something by itself.
+func (p page) soon(text string) {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(p.text(), text); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("the page does not come to say %q:\n%s\n%s", text, p.text(), p.w.log)
+		}
+	}
+}
+
 // text is what the page says.
 func (p page) text() string {
 	p.t.Helper()

@@ -12,11 +12,11 @@ import (
 type chart struct {
 	Width, Height int
 	Bars          []bar
-	Most          int    // attempts in the highest bar
+	Most          string // what the highest bar stands for
 	From, To      string // of the axis
 }
 
-// bar is a step: failures stand on top of successes.
+// bar is a step: what went wrong stands on top of what went well.
 type bar struct {
 	X, Width      float64
 	Ok, OkY       float64 // height and top, in the chart's units
@@ -30,40 +30,97 @@ const (
 	chartBars   = 48 // half an hour each of a day
 )
 
-// barsOf draws the attempts of a day.
-func barsOf(stats manage.Stats) chart {
-	c := chart{Width: chartWidth, Height: chartHeight, From: stats.From.Format("Jan 2, 15:04"), To: stats.To.Format("15:04") + " UTC"}
-	per := max(1, (len(stats.Series)+chartBars-1)/chartBars)
-	type sum struct {
-		at         time.Time
-		ok, failed int
-	}
-	var sums []sum
-	for i, p := range stats.Series {
+// step is a bar before it is drawn, in units of its own.
+type step struct {
+	at         time.Time
+	ok, failed float64
+	title      string
+}
+
+// steps puts the points of a series together to as many as a chart has bars.
+func steps(series []manage.Point, add func(*step, manage.Point)) []step {
+	per := max(1, (len(series)+chartBars-1)/chartBars)
+	var all []step
+	for i, p := range series {
 		if i%per == 0 {
-			sums = append(sums, sum{at: p.At})
+			all = append(all, step{at: p.At})
 		}
-		last := &sums[len(sums)-1]
-		last.ok += p.Succeeded
-		last.failed += p.Failed
-		c.Most = max(c.Most, last.ok+last.failed)
+		add(&all[len(all)-1], p)
 	}
-	if c.Most == 0 {
+	return all
+}
+
+// draw draws steps. unit writes what the highest one stands for.
+func draw(stats manage.Stats, all []step, unit func(float64) string) chart {
+	c := chart{Width: chartWidth, Height: chartHeight, From: stats.From.Format("Jan 2, 15:04"), To: stats.To.Format("15:04") + " UTC"}
+	most := 0.0
+	for _, one := range all {
+		most = max(most, one.ok+one.failed)
+	}
+	if most == 0 {
 		return c
 	}
-	step := float64(chartWidth) / float64(len(sums))
-	unit := float64(chartHeight) / float64(c.Most)
-	for i, one := range sums {
+	c.Most = unit(most)
+	wide, high := float64(chartWidth)/float64(len(all)), float64(chartHeight)/most
+	for i, one := range all {
 		if one.ok+one.failed == 0 {
 			continue
 		}
-		b := bar{X: float64(i)*step + 1, Width: step - 2, Ok: float64(one.ok) * unit, Failed: float64(one.failed) * unit}
+		b := bar{X: float64(i)*wide + 1, Width: wide - 2, Ok: one.ok * high, Failed: one.failed * high, Title: one.title}
 		b.OkY = chartHeight - b.Ok
 		b.FailY = b.OkY - b.Failed
-		b.Title = fmt.Sprintf("%s: %d succeeded, %d failed", one.at.Format("15:04"), one.ok, one.failed)
 		c.Bars = append(c.Bars, b)
 	}
 	return c
+}
+
+// barsOf draws the attempts of a day.
+func barsOf(stats manage.Stats) chart {
+	all := steps(stats.Series, func(s *step, p manage.Point) {
+		s.ok, s.failed = s.ok+float64(p.Succeeded), s.failed+float64(p.Failed)
+		s.title = fmt.Sprintf("%s: %.0f succeeded, %.0f failed", s.at.Format("15:04"), s.ok, s.failed)
+	})
+	return draw(stats, all, func(most float64) string { return fmt.Sprintf("%.0f", most) })
+}
+
+// slownessOf draws how long the attempts of a day took: within what time 95 in 100 had ended, in the worst minutes of each
+// step. What took longer than a receiver may is drawn as wrong.
+func slownessOf(stats manage.Stats) chart {
+	all := steps(stats.Series, func(s *step, p manage.Point) {
+		took := max(p.P95.Seconds(), s.ok+s.failed)
+		s.ok, s.failed = took, 0
+		if took > slowAnswer.Seconds() {
+			s.ok, s.failed = 0, took
+		}
+		s.title = fmt.Sprintf("%s: 95 of 100 within %s", s.at.Format("15:04"), short(time.Duration(took*float64(time.Second))))
+	})
+	return draw(stats, all, func(most float64) string { return short(time.Duration(most * float64(time.Second))) })
+}
+
+// phase is a part of the time that an attempt took, as a piece of a bar of 100 units.
+type phase struct {
+	Name     string
+	X, Width float64
+	Took     time.Duration
+}
+
+// phasesOf cuts the time of an attempt into its parts. What is in none of them went into sending and reading.
+func phasesOf(t delivery.Timing) []phase {
+	total := max(t.Total, t.DNS+t.Connect+t.TLS+t.FirstByte)
+	if total == 0 {
+		return nil
+	}
+	var all []phase
+	x := 0.0
+	for _, p := range []phase{{Name: "dns", Took: t.DNS}, {Name: "connect", Took: t.Connect}, {Name: "tls", Took: t.TLS}, {Name: "wait", Took: t.FirstByte}, {Name: "rest", Took: total - t.DNS - t.Connect - t.TLS - t.FirstByte}} {
+		if p.Took <= 0 {
+			continue
+		}
+		p.X, p.Width = x, 100*float64(p.Took)/float64(total)
+		x += p.Width
+		all = append(all, p)
+	}
+	return all
 }
 
 // alert is one of the four conditions that the health of an endpoint is judged by.

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,8 @@ type deliveriesView struct {
 	Endpoints []endpointRow
 	Types     []manage.EventType
 	Statuses  []delivery.Status
+	Causes    []delivery.Class
+	Live      bool // what happens is shown as it happens
 }
 
 // statuses are those that people can filter by.
@@ -31,7 +34,7 @@ var statuses = []delivery.Status{delivery.Pending, delivery.Sending, delivery.Re
 
 func (s *Server) showDeliveries(v *visit) error {
 	f := Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}
-	view := deliveriesView{Form: f, Statuses: statuses}
+	view := deliveriesView{Form: f, Statuses: statuses, Causes: delivery.Classes(), Live: f.Get("live") != ""}
 	if id := strings.TrimSpace(f.Get("id")); id != "" {
 		if _, err := delivery.ParseID(id); err == nil {
 			return v.see("/deliveries/" + id)
@@ -42,13 +45,7 @@ func (s *Server) showDeliveries(v *visit) error {
 	if err != nil {
 		return err
 	}
-	filter := store.DeliveryFilter{EndpointID: f.Get("endpoint"), EventID: f.Get("event"), Class: delivery.Class(f.Get("cause")), From: f.time("from"), To: f.time("to")}
-	if status := f.Get("status"); status != "" {
-		filter.Statuses = []delivery.Status{delivery.Status(status)}
-	}
-	if t := f.Get("type"); t != "" {
-		filter.Types = []string{t}
-	}
+	filter := f.deliveries()
 	status := http.StatusOK
 	if f.right() {
 		found, err := s.Manager.ListDeliveries(v.r.Context(), v.caller, manage.ListDeliveries{Filter: filter, Page: pageOf(v)})
@@ -64,6 +61,29 @@ func (s *Server) showDeliveries(v *visit) error {
 		status = http.StatusUnprocessableEntity
 	}
 	return s.render(v, status, "deliveries", "Deliveries", view)
+}
+
+// deliveries reads the filters of a list.
+func (f *Form) deliveries() store.DeliveryFilter {
+	filter := store.DeliveryFilter{EndpointID: f.Get("endpoint"), EventID: f.Get("event"), Class: delivery.Class(f.Get("cause")), From: f.time("from"), To: f.time("to")}
+	if status := f.Get("status"); status != "" {
+		filter.Statuses = []delivery.Status{delivery.Status(status)}
+	}
+	if t := f.Get("type"); t != "" {
+		filter.Types = []string{t}
+	}
+	return filter
+}
+
+// Query writes the filters as they stand in the address, for links to what is filtered by them, too.
+func (f Form) Query() string {
+	kept := url.Values{}
+	for _, name := range []string{"endpoint", "type", "status", "cause", "event", "from", "to"} {
+		if f.Get(name) != "" {
+			kept.Set(name, f.Get(name))
+		}
+	}
+	return kept.Encode()
 }
 
 // names reads what the filters offer, and what endpoints are called.
@@ -100,15 +120,38 @@ func (f Form) time(name string) time.Time {
 // deliveryView is the page of a delivery.
 type deliveryView struct {
 	manage.Delivery
+	manage.Neighbours
 	Endpoint endpointRow
 	Gone     bool // the endpoint was deleted
+	Line     []attemptRow
 	Shown    *manage.Attempt
+	Tab      string // what is shown of it: request, response or signature
+	Signed   signed
 	Event    store.Event
 	Steps    int  // of the schedule
 	CanRetry bool // it has ended or is held, and its endpoint receives
 	CanEnd   bool // it waits, is held or has failed
 	Curl     string
 }
+
+// attemptRow is an attempt on the time line.
+type attemptRow struct {
+	delivery.Attempt
+	Planned time.Time // by the schedule; zero = it was asked for, or due at once
+	Phases  []phase
+}
+
+// Late is how long after the planned time it began.
+func (a attemptRow) Late() time.Duration { return a.StartedAt.Sub(a.Planned) }
+
+// NextNumber is that of the attempt that it waits for.
+func (v deliveryView) NextNumber() int { return v.Delivery.Delivery.Attempts + 1 }
+
+// tabs are what a page shows of an attempt.
+var tabs = []string{"response", "request", "signature"}
+
+// Tabs lists them.
+func (deliveryView) Tabs() []string { return tabs }
 
 func (s *Server) showDelivery(v *visit) error {
 	ctx := v.r.Context()
@@ -120,23 +163,49 @@ func (s *Server) showDelivery(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := deliveryView{Delivery: d, Steps: len(s.Policy.Schedule)}
+	view := deliveryView{Delivery: d, Steps: len(s.Policy.Schedule), Tab: v.r.URL.Query().Get("tab")}
+	if !slices.Contains(tabs, view.Tab) {
+		view.Tab = tabs[0]
+	}
 	if view.Event, err = s.Manager.Event(ctx, v.caller, d.EventID); err != nil {
+		return err
+	}
+	if view.Neighbours, err = s.Manager.Neighbours(ctx, v.caller, id); err != nil {
 		return err
 	}
 	e, err := s.Manager.Endpoint(ctx, v.caller, d.EndpointID)
 	view.Endpoint, view.Gone = s.row(e), err != nil
+	planned := s.Policy.Schedule.Planned(d.Attempts)
+	for i, a := range d.Attempts {
+		view.Line = append(view.Line, attemptRow{a, planned[i], phasesOf(a.Timing)})
+	}
 	if number := shownNumber(v, d); number > 0 {
 		a, err := s.Manager.Attempt(ctx, v.caller, manage.GetAttempt{DeliveryID: id, Number: number})
 		if err != nil {
 			return err
 		}
-		view.Shown, view.Curl = &a, curl(a)
+		view.Shown, view.Curl, view.Signed = &a, curl(a), signedOf(a)
 	}
 	test := d.Cycle == delivery.Test
-	view.CanRetry = !test && !view.Gone && (d.Status.Ended() || d.Status == delivery.Held || d.Status.Waiting())
+	view.CanRetry = !test && !view.Gone && view.Endpoint.Receives() && (d.Status.Ended() || d.Status == delivery.Held || d.Status.Waiting())
 	view.CanEnd = !test && (d.Status.Waiting() || d.Status == delivery.Held || d.Status == delivery.Failed)
 	return s.show(v, "delivery", "Delivery "+id.String(), view)
+}
+
+// signed is how an attempt was signed.
+type signed struct {
+	Simple    string // the value of X-ComplianceLayer-Signature
+	ID, Time  string // of Standard Webhooks
+	Signature string // the value of webhook-signature
+	Size      int    // of the body, in bytes
+}
+
+func signedOf(a manage.Attempt) signed {
+	out := signed{Size: len(a.Body)}
+	for name, to := range map[string]*string{"X-ComplianceLayer-Signature": &out.Simple, "webhook-id": &out.ID, "webhook-timestamp": &out.Time, "webhook-signature": &out.Signature} {
+		*to = valueOf(a.Request.Header, name)
+	}
+	return out
 }
 
 // shownNumber is the attempt that the address asks for, else the last that has ended; 0 = there is none.

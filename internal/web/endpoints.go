@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
@@ -51,6 +52,19 @@ func (e endpointRow) Why() string {
 		return "it answered 410 Gone"
 	}
 	return "by hand"
+}
+
+// ByHand reports that a person disabled it.
+func (e endpointRow) ByHand() bool { return e.DisabledReason == delivery.ByHand }
+
+// Used is when a secret signed last: all live ones sign every request.
+func (e endpointView) Used(secret manage.Secret) time.Time {
+	for _, d := range e.Recent {
+		if d.Attempts > 0 && d.UpdatedAt.After(secret.CreatedAt) {
+			return d.UpdatedAt
+		}
+	}
+	return time.Time{}
 }
 
 // Receives reports whether it is enabled.
@@ -108,6 +122,30 @@ func (s *Server) askEndpoint(v *visit, status int, f Form) error {
 		return err
 	}
 	return s.render(v, status, "endpoint_new", "Add webhook", newEndpoint{f, types, s.Dev})
+}
+
+// checkedURL is what is said beside a URL while it is typed.
+type checkedURL struct {
+	Wrong string // "" = an endpoint may have it
+	Empty bool
+}
+
+// doCheckURL answers a piece of the page: what is wrong with the URL that is being typed.
+func (s *Server) doCheckURL(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	text := strings.TrimSpace(f.Get("url"))
+	view := checkedURL{Empty: text == ""}
+	if !view.Empty {
+		_, err = s.Manager.CheckURL(v.r.Context(), v.caller, text)
+		if err != nil && !f.takes(err) {
+			return err
+		}
+		view.Wrong = f.Wrong["url"]
+	}
+	return s.piece(v, "endpoint_new", "url-said", view)
 }
 
 // madeSecret is the view of the one page that shows a secret.
@@ -190,6 +228,7 @@ type endpointView struct {
 	Secrets    []manage.Secret
 	Stats      manage.Stats
 	Bars       chart
+	Slowness   chart
 	Alerts     []alert
 	Recent     []deliveryRow
 	Test       *testView             // just made
@@ -230,7 +269,7 @@ func (s *Server) endpointPage(v *visit, status int, change func(*endpointView)) 
 	for _, secret := range e.Secrets {
 		view.Prepared = view.Prepared || secret.Role == store.Next
 	}
-	view.Bars, view.Alerts = barsOf(view.Stats), alertsOf(view.endpointRow, view.Stats)
+	view.Bars, view.Slowness, view.Alerts = barsOf(view.Stats), slownessOf(view.Stats), alertsOf(view.endpointRow, view.Stats)
 	if change != nil {
 		change(&view)
 	}
@@ -257,22 +296,6 @@ func (s *Server) doDisable(v *visit) error {
 		return err
 	}
 	return v.see("/endpoints/" + url.PathEscape(id) + "?done=disabled")
-}
-
-func (s *Server) doEnable(v *visit) error {
-	f, err := readForm(v)
-	if err != nil {
-		return err
-	}
-	id := v.r.PathValue("id")
-	done, err := s.Manager.EnableEndpoint(v.r.Context(), v.caller, manage.EnableEndpoint{ID: id, Held: manage.HeldChoice(f.Get("held")), PerSecond: f.number("per_second")})
-	if err != nil {
-		return err
-	}
-	if done.Job != nil {
-		return v.see("/jobs/" + done.Job.ID + "?done=enabled")
-	}
-	return v.see("/endpoints/" + url.PathEscape(id) + "?done=enabled")
 }
 
 func (s *Server) doDelete(v *visit) error {

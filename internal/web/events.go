@@ -1,9 +1,13 @@
 package web
 
 import (
+	"encoding/json"
+	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/compliancelayer/compliancelayer/internal/manage"
+	"github.com/compliancelayer/compliancelayer/internal/publish"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
@@ -71,10 +75,56 @@ func (s *Server) showTypes(v *visit) error {
 	return s.show(v, "types", "Event types", types)
 }
 
+// typeView is the page of an event type.
+type typeView struct {
+	manage.EventType
+	Form
+}
+
 func (s *Server) showType(v *visit) error {
+	f := blank()
+	return s.typePage(v, http.StatusOK, f)
+}
+
+func (s *Server) typePage(v *visit, status int, f Form) error {
 	t, err := s.Manager.EventType(v.r.Context(), v.caller, v.r.PathValue("name"))
 	if err != nil {
 		return err
 	}
-	return s.show(v, "type", t.Name, t)
+	if !f.Has("data", f.Get("data")) {
+		f.Set("data", body(t.Sample))
+	}
+	return s.render(v, status, "type", t.Name, typeView{t, f})
+}
+
+// doPublish publishes an event of a type, which a person may have changed from the sample.
+func (s *Server) doPublish(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	done, err := s.Publisher.Publish(v.r.Context(), v.caller.AccountID, []publish.Input{{Type: v.r.PathValue("name"), Data: json.RawMessage(f.Get("data"))}})
+	var invalid *publish.Invalid
+	switch {
+	case errors.As(err, &invalid):
+		for _, one := range invalid.Fields {
+			f.Wrong["data"] = strings.TrimSpace(f.Wrong["data"] + " " + sentence(strings.TrimPrefix(one.Name, "data.")+" "+one.Message))
+		}
+		return s.typePage(v, http.StatusUnprocessableEntity, f)
+	case err != nil:
+		return err
+	}
+	return v.see("/events/" + done[0].EventID + "?done=published")
+}
+
+// showEventBody answers the exact bytes that every attempt sends, as a file.
+func (s *Server) showEventBody(v *visit) error {
+	e, err := s.Manager.Event(v.r.Context(), v.caller, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Content-Type", "application/json")
+	v.w.Header().Set("Content-Disposition", `attachment; filename="event.json"`)
+	_, _ = v.w.Write(e.Body) // the visitor has gone away; there is nobody to tell
+	return nil
 }

@@ -16,7 +16,7 @@ import (
 
 // functions are what templates can call.
 var functions = template.FuncMap{
-	"ago": ago, "stamp": stamp, "machine": machine, "short": short, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
+	"asset": asset, "ago": ago, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
 	"args":   func(f Form, dev bool) fieldsView { return fieldsView{f, dev} },
 	"choice": func(f Form, types []manage.EventType) choiceView { return choiceView{f, types} },
 	"join":   strings.Join, "field": func(f Form, name, label string) fieldView { return fieldView{f, name, label} },

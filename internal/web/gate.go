@@ -60,6 +60,9 @@ func (s *Server) entry(rt route) http.Handler {
 		v := &visit{w: w, r: r, id: newRequestID()}
 		defer func() {
 			if cause := recover(); cause != nil {
+				if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) { // an export that broke off: the connection must end
+					panic(cause)
+				}
 				s.fail(v, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
 			}
 		}()

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
+	"github.com/compliancelayer/compliancelayer/internal/manage"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
@@ -42,7 +45,8 @@ type frame struct {
 	Who     string // is signed in; "" = nobody
 	Role    auth.Role
 	Nav     []link
-	Done    string // what was just done; "" = nothing
+	Done    string           // what was just done; "" = nothing
+	Stopped []manage.Stopped // endpoints that a banner warns of
 	Version string
 	View    any // of the page
 	caller  auth.Caller
@@ -70,6 +74,7 @@ var navigation = []struct {
 	{"/settings/keys", "API keys", auth.Manage},
 	{"/settings/accounts", "Accounts", auth.Admin},
 	{"/audit", "Audit", auth.Read},
+	{"/settings/server", "This server", auth.Read},
 }
 
 // done are the messages that a page shows after a redirect, by what stands in its address: never a text from outside.
@@ -78,7 +83,8 @@ var done = map[string]string{
 	"enabled": "The endpoint is enabled.", "deleted": "The endpoint was deleted.", "promoted": "The prepared secret signs now; the old one goes on beside it until its overlap ends.",
 	"retried": "The delivery is being sent again.", "discarded": "The delivery was given up.", "cancelled": "The job was stopped; what it has moved stays moved.",
 	"role": "The role was changed.", "removed": "The member was removed; their sessions have ended.", "uninvited": "The invitation was taken back.",
-	"ended": "The session was ended.", "revoked": "The key was revoked.", "welcome": "Welcome. This server is set up, and you are its owner.",
+	"ended": "The session was ended.", "revoked": "The key was revoked.", "published": "The event was accepted; its deliveries are on their way.", "given-up": "They are being given up.",
+	"welcome": "Welcome. This server is set up, and you are its owner.",
 }
 
 // render answers a page.
@@ -87,6 +93,7 @@ func (s *Server) render(v *visit, status int, name, title string, view any) erro
 	if !ok {
 		return fmt.Errorf("there is no page %q", name)
 	}
+	var err error
 	f := frame{Title: title, Role: v.caller.Role, Version: s.Version, View: view, Done: done[v.r.URL.Query().Get("done")], caller: v.caller}
 	if v.session.ID != "" {
 		f.Who = v.session.Name
@@ -96,6 +103,9 @@ func (s *Server) render(v *visit, status int, name, title string, view any) erro
 				f.Who = "Operator by link"
 			}
 		}
+		if f.Stopped, err = s.stopped(v); err != nil {
+			s.Logger.WarnContext(v.r.Context(), "page without its banner", slog.String("request_id", v.id), slog.Any("error", err))
+		}
 		for _, n := range navigation {
 			if v.caller.Can(n.needs) {
 				f.Nav = append(f.Nav, link{n.path, n.name, v.r.URL.Path == n.path || strings.HasPrefix(v.r.URL.Path, n.path+"/")})
@@ -103,7 +113,7 @@ func (s *Server) render(v *visit, status int, name, title string, view any) erro
 		}
 	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, f); err != nil {
+	if err = t.Execute(&b, f); err != nil {
 		return fmt.Errorf("make page %s: %w", name, err)
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -112,7 +122,30 @@ func (s *Server) render(v *visit, status int, name, title string, view any) erro
 	return nil
 }
 
+// stopped gives what the banner warns of. The page that leads out of it needs none about the same endpoint.
+func (s *Server) stopped(v *visit) ([]manage.Stopped, error) {
+	if s.Manager == nil {
+		return nil, nil
+	}
+	all, err := s.Manager.Stopped(v.r.Context(), v.caller, struct{}{})
+	if v.r.Pattern != "" && strings.HasSuffix(v.r.Pattern, "/recover") {
+		all = slices.DeleteFunc(all, func(e manage.Stopped) bool { return e.ID == v.r.PathValue("id") })
+	}
+	return all, err
+}
+
 // show answers a page that is as it should be.
 func (s *Server) show(v *visit, name, title string, view any) error {
 	return s.render(v, http.StatusOK, name, title, view)
+}
+
+// piece answers a part of a page, which script puts into one that is shown.
+func (s *Server) piece(v *visit, page, name string, view any) error {
+	var b bytes.Buffer
+	if err := s.pages[page].ExecuteTemplate(&b, name, view); err != nil {
+		return fmt.Errorf("make %s of page %s: %w", name, page, err)
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = v.w.Write(b.Bytes()) // the visitor has gone away; there is nobody to tell
+	return nil
 }

@@ -40,7 +40,7 @@ var forbidden = []struct {
 		"GET /settings/accounts", "POST /settings/accounts", "POST /settings/members", "POST /settings/invites", "GET /settings/keys", "POST /settings/keys",
 		"GET /endpoints/new", "GET /endpoints/{id}/settings", "POST /endpoints/new", "POST /endpoints/{id}/settings", "POST /endpoints/{id}/test", "POST /endpoints/{id}/disable",
 		"POST /endpoints/{id}/enable", "POST /endpoints/{id}/delete", "POST /endpoints/{id}/secret/prepare", "POST /endpoints/{id}/secret/promote", "POST /endpoints/{id}/secret/rotate",
-		"POST /deliveries", "POST /dead-letters", "POST /jobs",
+		"POST /deliveries", "POST /dead-letters", "POST /jobs", "POST /endpoints/check-url", "POST /endpoints/{id}/recover", "POST /event-types",
 	}},
 	{"nothing", store.DefaultAccount, []string{"GET /", "POST /"}},
 }

@@ -30,11 +30,14 @@ func (s *Server) table() []route {
 		{"GET /endpoints", auth.Read, s.showEndpoints},
 		{"GET /endpoints/new", auth.Manage, s.showNewEndpoint},
 		{"POST /endpoints/new", auth.Manage, s.doNewEndpoint},
+		{"POST /endpoints/check-url", auth.Manage, s.doCheckURL},
 		{"GET /endpoints/{id}", auth.Read, s.showEndpoint},
 		{"GET /endpoints/{id}/settings", auth.Manage, s.showEndpointSettings},
 		{"POST /endpoints/{id}/settings", auth.Manage, s.doEndpointSettings},
 		{"POST /endpoints/{id}/test", auth.Manage, s.doTest},
 		{"POST /endpoints/{id}/disable", auth.Manage, s.doDisable},
+		{"GET /endpoints/{id}/recover", auth.Read, s.showRecover},
+		{"POST /endpoints/{id}/recover", auth.Manage, s.doRecoverTest},
 		{"POST /endpoints/{id}/enable", auth.Manage, s.doEnable},
 		{"POST /endpoints/{id}/delete", auth.Manage, s.doDelete},
 		{"POST /endpoints/{id}/secret/prepare", auth.Manage, s.doPrepare},
@@ -43,19 +46,25 @@ func (s *Server) table() []route {
 		{"POST /endpoints/{id}/secret/check", auth.Read, s.doCheckSecret},
 
 		{"GET /deliveries", auth.Read, s.showDeliveries},
+		{"GET /deliveries/live", auth.Read, s.showLive},
+		{"GET /deliveries/export", auth.Read, s.exportDeliveries},
 		{"GET /deliveries/{id}", auth.Read, s.showDelivery},
 		{"POST /deliveries/{id}/retry", auth.Manage, s.doRetry},
 		{"POST /deliveries/{id}/discard", auth.Manage, s.doDiscard},
 
 		{"GET /dead-letters", auth.Read, s.showDeadLetters},
+		{"GET /dead-letters/export", auth.Read, s.exportDeadLetters},
 		{"POST /dead-letters/retry", auth.Manage, s.doRetryDeadLetters},
 		{"GET /jobs/{id}", auth.Read, s.showJob},
 		{"POST /jobs/{id}/cancel", auth.Manage, s.doCancelJob},
 
 		{"GET /events", auth.Read, s.showEvents},
 		{"GET /events/{id}", auth.Read, s.showEvent},
+		{"GET /events/{id}/body", auth.Read, s.showEventBody},
 		{"GET /event-types", auth.Read, s.showTypes},
 		{"GET /event-types/{name}", auth.Read, s.showType},
+
+		{"POST /event-types/{name}/publish", auth.Publish, s.doPublish},
 
 		{"GET /settings/members", auth.Read, s.showMembers},
 		{"POST /settings/members/invite", auth.People, s.doInviteMember},
@@ -70,6 +79,7 @@ func (s *Server) table() []route {
 		{"GET /settings/accounts", auth.Admin, s.showAccounts},
 		{"POST /settings/accounts", auth.Admin, s.doNewAccount},
 		{"POST /settings/accounts/{id}/portal-link", auth.Admin, s.doPortalLink},
+		{"GET /settings/server", auth.Read, s.showServer},
 		{"GET /audit", auth.Read, s.showAudit},
 	}
 }

@@ -3,14 +3,15 @@ package web
 import (
 	"context"
 	"embed"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
+	"github.com/compliancelayer/compliancelayer/internal/feed"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
+	"github.com/compliancelayer/compliancelayer/internal/publish"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
@@ -20,14 +21,29 @@ type Depth interface {
 	Ping(ctx context.Context) error
 }
 
+// Publisher accepts events: the samples that people publish by hand.
+type Publisher interface {
+	Publish(ctx context.Context, accountID string, in []publish.Input) ([]store.Published, error)
+}
+
+// Feed tells what happens in an account, as it happens (feed.Feed).
+type Feed interface {
+	Subscribe(ctx context.Context, accountID string) (<-chan feed.Item, error)
+}
+
 // Config is what a Server is made of. All but Logger must be set.
 type Config struct {
-	Manager *manage.Manager
-	SignIns *auth.SignIns
-	Depth   Depth
-	Policy  delivery.Policy
-	Dev     bool // http://localhost may be an endpoint
-	Version string
+	Manager   *manage.Manager
+	Publisher Publisher
+	Feed      Feed
+	SignIns   *auth.SignIns
+	Depth     Depth
+	Retention time.Duration // how long the log is kept; 0 = for ever
+	// Draining, when it is closed, ends what would go on for ever.
+	Draining <-chan struct{}
+	Policy   delivery.Policy
+	Dev      bool // http://localhost may be an endpoint
+	Version  string
 	// URL gives the address that this server listens on, for links that people pass on.
 	URL    func() string
 	Logger *slog.Logger // nil = slog.Default()
@@ -61,20 +77,8 @@ func New(c Config) (*Server, error) {
 	for _, rt := range s.routes {
 		s.mux.Handle(rt.pattern, s.entry(rt))
 	}
-	static, err := fs.Sub(files, "static")
-	if err != nil {
-		return nil, err
-	}
-	s.mux.Handle("GET /static/", http.StripPrefix("/static/", cached(http.FileServerFS(static))))
+	s.mux.HandleFunc("GET /static/{name}", serveAsset)
 	s.mux.HandleFunc("/", s.nothing)
 	s.guard = http.NewCrossOriginProtection().Handler(s.mux)
 	return s, nil
-}
-
-// cached lets browsers keep a file for a while: its name has no version, so not for long.
-func cached(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "public, max-age=600")
-		h.ServeHTTP(w, r)
-	})
 }

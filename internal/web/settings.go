@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
@@ -211,6 +212,18 @@ func (s *Server) doPortalLink(v *visit) error {
 		return err
 	}
 	return s.accounts(v, http.StatusOK, accountsView{Form: blank(), Link: s.base(v) + "/portal/" + made.Token, For: made.AccountID})
+}
+
+// serverView is the page of the rules that this server goes by.
+type serverView struct {
+	Policy    delivery.Policy
+	Retention time.Duration // 0 = for ever
+	Dev       bool
+	Version   string
+}
+
+func (s *Server) showServer(v *visit) error {
+	return s.show(v, "server", "This server", serverView{s.Policy, s.Retention, s.Dev, s.Version})
 }
 
 func (s *Server) showAudit(v *visit) error {

@@ -1,5 +1,10 @@
 package web
 
+import (
+	"bytes"
+	"encoding/json"
+)
+
 // snippet is how a receiver checks a signature, in one language.
 type snippet struct{ Language, Code string }
 
@@ -56,4 +61,27 @@ end
 
 # genuine?(request.body.read, request.get_header("HTTP_X_COMPLIANCELAYER_SIGNATURE"))`},
 	}
+}
+
+// publishing writes how a program publishes an event of a type.
+func publishing(name string, sample []byte) string {
+	var line bytes.Buffer
+	if json.Compact(&line, sample) != nil || line.Len() == 0 {
+		line.Reset()
+		line.WriteString("{}")
+	}
+	return `curl -X POST https://YOUR-SERVER/v1/events \
+  -H "Authorization: Bearer $COMPLIANCELAYER_API_KEY" \
+  -H "Content-Type: application/json" \
+  -d ` + quoted(`{"type":"`+name+`","data":`+line.String()+`}`)
+}
+
+// receiving writes how a receiver takes an event of a type up, after it has checked the signature.
+func receiving(name string) string {
+	return `// after the signature was checked, and not twice for one event.id
+switch (event.type) {
+  case "` + name + `":
+    queue.add(event.id, event.data); // answer 200 now, work on it later
+    break;
+}`
 }

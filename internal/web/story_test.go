@@ -1,7 +1,9 @@
 package web_test
 
 import (
+	"encoding/csv"
 	"encoding/json"
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/client"
+	"github.com/compliancelayer/compliancelayer/internal/app"
 )
 
 // publish accepts an event of a domain.
@@ -49,7 +52,10 @@ func TestTheWholeStory(t *testing.T) {
 
 	c := zoe.key()
 	accepted := publish(t, c, "example.com")
-	zoe.until("/deliveries/"+accepted.Deliveries[0].ID, "200 OK").has("example.com", "X-Team", "How it is signed").lacks("planted-token", secret)
+	page1 := "/deliveries/" + accepted.Deliveries[0].ID
+	zoe.until(page1, "200 OK").lacks("planted-token", secret)
+	zoe.get(page1+"?attempt=1&tab=request", http.StatusOK).has("example.com", "X-Team", "curl -X POST").lacks("planted-token", secret)
+	zoe.get(page1+"?attempt=1&tab=signature", http.StatusOK).has("compliancelayer verify", accepted.ID+".").lacks("planted-token", secret)
 	zoe.get("/events/"+accepted.ID, http.StatusOK).has("example.com", accepted.Deliveries[0].ID)
 
 	r.answer(http.StatusInternalServerError, "down for a while")
@@ -59,14 +65,21 @@ func TestTheWholeStory(t *testing.T) {
 	}
 	zoe.until(page, "Disabled").has("attempts in a row failed", "deliveries are held")
 	zoe.get("/endpoints", http.StatusOK).has("Disabled")
+	for _, other := range []string{"/endpoints", "/deliveries", "/settings/keys", page} {
+		zoe.get(other, http.StatusOK).has("was disabled", page+"/recover") // the banner
+	}
 	dead := zoe.until("/dead-letters", "server error").has("Ticket system")
 	held := publish(t, c, "held.example")
 	zoe.until("/deliveries/"+held.Deliveries[0].ID, "held")
 
-	zoe.post(page+"/test", http.StatusOK).has("500 Internal Server Error", "down for a while")
+	zoe.get(page+"/recover", http.StatusOK).has("The first attempt that failed", "500 Internal Server Error", "Send all of it").lacks(`class="banner"`)
+	zoe.post(page+"/recover", http.StatusOK).has("It did not arrive", "500 Internal Server Error")
 	r.answer(http.StatusOK, "")
-	zoe.post(page+"/test", http.StatusOK).has("it arrived")
-	zoe.post(page+"/enable", http.StatusOK, "held", "send", "per_second", "1000")
+	zoe.post(page+"/recover", http.StatusOK).has("It arrived")
+	zoe.post(page+"/enable", http.StatusUnprocessableEntity, "held", "newest", "per_second", "many").has("Write a whole number", `value="many"`, `value="newest" checked`)
+	zoe.post(page+"/enable", http.StatusUnprocessableEntity, "held", "burn").has("wrong")
+	again := zoe.post(page+"/enable", http.StatusOK, "held", "send", "per_second", "1000").has("It receives again", "Progress")
+	zoe.until(again.path, "It is done").lacks("was disabled")
 	zoe.until("/deliveries/"+held.Deliveries[0].ID, "delivered")
 
 	dead.has("Send again")
@@ -78,6 +91,78 @@ func TestTheWholeStory(t *testing.T) {
 	zoe.get("/audit", http.StatusOK).has("endpoint.create", "endpoint.enable", "deliveries.retry", "member.create").lacks(secret, "planted-token")
 	if text := w.log.String(); strings.Contains(text, secret) || strings.Contains(text, "planted-token") || strings.Contains(text, password) {
 		t.Error("a secret is in the log")
+	}
+}
+
+// TestPeoplePublishASampleAndFollowIt looks at what a person does who tries a type out.
+func TestPeoplePublishASampleAndFollowIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	r := newReceiver(t)
+	zoe.post("/endpoints/new", http.StatusOK, "url", r.URL, "description", "=SUM(A1)", "events", "*")
+	sample := zoe.get("/event-types/alert.triggered", http.StatusOK).has("Publish a sample", "curl -X POST", "score_drop")
+	zoe.post("/event-types/alert.triggered/publish", http.StatusUnprocessableEntity, "data", `{"alert_id":"five"}`).has("alert_id", `aria-invalid="true"`, `{"alert_id":"five"}`)
+	zoe.post("/event-types/alert.triggered/publish", http.StatusUnprocessableEntity, "data", "no JSON").has("no JSON", "wrong")
+	zoe.post("/event-types/endpoint.disabled/publish", http.StatusUnprocessableEntity, "data", "{}")
+	zoe.get("/event-types/endpoint.disabled", http.StatusOK).has("operational event").lacks("Publish a sample")
+	data := html.UnescapeString(sample.find(`(?s)<textarea name="data"[^>]*>(.*?)</textarea>`))
+	var first string
+	for range 3 {
+		done := zoe.post("/event-types/alert.triggered/publish", http.StatusOK, "data", data).has("The event was accepted")
+		first = done.find(`href="(/deliveries/\d+)"`)
+	}
+	middle := zoe.until(first, "200 OK").find(`rel="next" href="(/deliveries/\d+)"`)
+	zoe.get(middle, http.StatusOK).has(`rel="prev" href="`+first, `rel="next"`)
+	body := zoe.get(zoe.get(first, http.StatusOK).find(`href="(/events/[^"/]+)"`)+"/body", http.StatusOK)
+	if !json.Valid([]byte(body.text)) || body.header.Get("Content-Disposition") == "" {
+		t.Errorf("the downloaded body is %q", body.text)
+	}
+
+	lines, err := csv.NewReader(strings.NewReader(zoe.get("/deliveries/export?status=delivered&type=alert.triggered", http.StatusOK).text)).ReadAll()
+	if err != nil || len(lines) != 4 || lines[1][0] != strings.TrimPrefix(first, "/deliveries/") || lines[1][4] != "'=SUM(A1)" {
+		t.Errorf("the export is %q, %v", lines, err)
+	}
+	if lines, err = csv.NewReader(strings.NewReader(zoe.get("/dead-letters/export", http.StatusOK).text)).ReadAll(); err != nil || len(lines) != 1 {
+		t.Errorf("the export of no dead letters is %q, %v", lines, err)
+	}
+	zoe.get("/deliveries/export?from=yesterday", http.StatusUnprocessableEntity)
+}
+
+func TestAURLIsCheckedWhileItIsTyped(t *testing.T) {
+	t.Parallel()
+	zoe := newWorld(t, func(c *app.Config) { c.Dev = false }).owner()
+	for url, want := range map[string]string{
+		"https://hooks.example.com/": "An endpoint may have this URL", "http://hooks.example.com/": "https", "https://10.0.0.1/": "wrong", "hooks.example.com": "wrong", "<script>": "wrong",
+	} {
+		zoe.post("/endpoints/check-url", http.StatusOK, "url", url).has(want).lacks("<html", "<script>")
+	}
+	if said := zoe.post("/endpoints/check-url", http.StatusOK, "url", " "); said.text != "" {
+		t.Errorf("of nothing it says %q", said.text)
+	}
+}
+
+// TestALiveListShowsWhatHappensToItsOwnAccount reads along as a browser does.
+func TestALiveListShowsWhatHappensToItsOwnAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	r := newReceiver(t)
+	zoe.post("/endpoints/new", http.StatusOK, "url", r.URL, "description", "Ticket system", "events", "*")
+	c := zoe.key()
+	all, delivered, nothing := zoe.follow("/deliveries/live"), zoe.follow("/deliveries/live?status=delivered"), zoe.follow("/deliveries/live?type=scan.completed")
+	accepted := publish(t, c, "live.example")
+	all.until("accepted for one endpoint")
+	all.until("200 OK")
+	delivered.until("/deliveries/" + accepted.Deliveries[0].ID)
+	if text := delivered.text(); strings.Contains(text, "accepted for") {
+		t.Errorf("a list of what is delivered has %q", text)
+	}
+	session := zoe.get("/settings/sessions", http.StatusOK).find(`/settings/sessions/(ses_[a-z0-9]+)/end`)
+	zoe.post("/settings/sessions/"+session+"/end", http.StatusOK)
+	all.ended() // at the next sign of life
+	if text := nothing.text(); strings.Contains(text, "domain.added") {
+		t.Errorf("a list of another type has %q", text)
 	}
 }
 
@@ -202,7 +287,7 @@ func TestEveryPageHasItsHeadersAndNothingInline(t *testing.T) {
 	page := made.find(`href="(/endpoints/ep_[a-z0-9]+)"`)
 	inline := regexp.MustCompile(`(?i)<style|<script>|<script [^>]*>[^<]| style=| on[a-z]+=|src="http|href="http|javascript:`)
 	for _, path := range []string{
-		"/endpoints", "/endpoints/new", page, page + "/settings", "/deliveries", "/dead-letters", "/events", "/event-types", "/event-types/scan.completed",
+		"/endpoints", "/endpoints/new", page, page + "/settings", "/deliveries", "/dead-letters", "/events", "/event-types", "/settings/server", page + "/recover", "/event-types/scan.completed",
 		"/settings/members", "/settings/sessions", "/settings/keys", "/settings/accounts", "/audit", "/status", "/setup",
 	} {
 		a := zoe.get(path, http.StatusOK)

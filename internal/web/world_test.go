@@ -262,3 +262,80 @@ func (r *receiver) answer(code int, text string) {
 	defer r.mu.Unlock()
 	r.code, r.text = code, text
 }
+
+// stream is what a page that follows along was sent so far.
+type stream struct {
+	t    *testing.T
+	mu   sync.Mutex
+	got  strings.Builder
+	more chan struct{} // something came
+	end  chan struct{} // closed when the server ended it
+}
+
+// follow opens a live list.
+func (p *person) follow(path string) *stream {
+	p.w.t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(p.w.t.Context()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.w.URL()+path, nil)
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	res, err := (&http.Client{Jar: p.Jar}).Do(req)
+	if err != nil || res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/event-stream" {
+		p.w.t.Fatalf("follow %s: %v, %v", path, res, err)
+	}
+	s := &stream{t: p.w.t, more: make(chan struct{}, 1), end: make(chan struct{})}
+	p.w.t.Cleanup(func() {
+		cancel()
+		<-s.end
+		res.Body.Close()
+	})
+	go func() {
+		defer close(s.end)
+		piece := make([]byte, 4096)
+		for {
+			n, err := res.Body.Read(piece)
+			s.mu.Lock()
+			s.got.Write(piece[:n])
+			s.mu.Unlock()
+			select {
+			case s.more <- struct{}{}:
+			default:
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	s.until("following")
+	return s
+}
+
+func (s *stream) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.got.String()
+}
+
+// until waits for a text.
+func (s *stream) until(text string) {
+	s.t.Helper()
+	late := time.After(patience)
+	for !strings.Contains(s.text(), text) {
+		select {
+		case <-s.more:
+		case <-late:
+			s.t.Fatalf("%q did not come; what came is %q", text, s.text())
+		}
+	}
+}
+
+// ended waits for the server to end it.
+func (s *stream) ended() {
+	s.t.Helper()
+	select {
+	case <-s.end:
+	case <-time.After(patience):
+		s.t.Fatal("it goes on")
+	}
+}

@@ -113,6 +113,26 @@ func (s *Store) ListDeliveries(ctx context.Context, accountID string, f store.De
 	return found, next, nil
 }
 
+// Neighbours takes a step each way along the index deliveries_endpoint.
+func (s *Store) Neighbours(ctx context.Context, accountID string, id delivery.ID) (older, newer delivery.ID, err error) {
+	d, err := s.Delivery(ctx, accountID, id)
+	if err != nil {
+		return 0, 0, err
+	}
+	step := func(query string) (found delivery.ID, err error) {
+		err = s.reads.row(ctx, query, d.EndpointID, accountID, ms(d.CreatedAt), int64(id)).Scan(&found)
+		if errors.Is(err, errNoRow) {
+			return 0, nil
+		}
+		return found, err
+	}
+	older, err = step(`select id from deliveries where endpoint_id = $1 and account_id = $2 and (created_at, id) < ($3, $4) order by created_at desc, id desc limit 1`)
+	if err == nil {
+		newer, err = step(`select id from deliveries where endpoint_id = $1 and account_id = $2 and (created_at, id) > ($3, $4) order by created_at, id limit 1`)
+	}
+	return older, newer, reading("read a delivery's neighbours", err)
+}
+
 // CountDeliveries counts what f matches.
 func (s *Store) CountDeliveries(ctx context.Context, accountID string, f store.DeliveryFilter) (int, error) {
 	arms, none, err := s.arms(ctx, s.reads, accountID, f)

@@ -130,6 +130,14 @@ func (s *Store) ListEndpoints(ctx context.Context, accountID string, page store.
 	return views, next, nil
 }
 
+// ListStopped looks through an account's endpoints (index endpoints_account), of which there are a bounded number.
+func (s *Store) ListStopped(ctx context.Context, accountID string, limit int) ([]delivery.Endpoint, error) {
+	rs, err := s.reads.query(ctx, selectEndpoint+` where account_id = $1 and state = 'disabled' and disabled_reason <> $2 order by disabled_at desc, id limit $3`,
+		accountID, delivery.ByHand, limit)
+	found, err := collect(rs, err, scanEndpoint)
+	return found, reading("list stopped endpoints", err)
+}
+
 // lockEndpoint reads an endpoint that is about to be changed.
 func (s *Store) lockEndpoint(ctx context.Context, c conn, accountID, id string) (delivery.Endpoint, error) {
 	return scanEndpoint(c.row(ctx, selectEndpoint+` where id = $1 and account_id = $2 and state <> 'deleted'`+s.engine.lockOwn(), id, accountID))

@@ -19,6 +19,7 @@ func endpointChecks() []check {
 		{"an update that is refused writes nothing", endpointUpdateRefused},
 		{"updates at the same time do not lose each other", endpointUpdateAtOnce},
 		{"disabling keeps reason and time and holds what waits", endpointDisable},
+		{"those that outcomes disabled are listed, the latest first", endpointStopped},
 		{"enabling clears the health and leaves held deliveries held", endpointEnable},
 		{"a state that is there already changes nothing", endpointSameState},
 		{"deleting says how many deliveries it gives up", endpointDelete},
@@ -27,6 +28,36 @@ func endpointChecks() []check {
 		{"counts stop at the limit", endpointCountLimit},
 		{"lists are newest first", endpointList},
 	}
+}
+
+func endpointStopped(w *world) {
+	var stopped []string
+	for i, reason := range []delivery.Reason{delivery.ByFailures, delivery.ByHand, delivery.ByGone, delivery.ByFailures} {
+		id := w.newEndpoint()
+		_, err := w.s.SetState(w.ctx(), w.account, id, delivery.Disabled, reason, minute(i))
+		w.must("disable", err)
+		if reason != delivery.ByHand {
+			stopped = append([]string{id}, stopped...)
+		}
+	}
+	w.newEndpoint()
+	for _, tt := range []struct {
+		limit int
+		want  []string
+	}{{10, stopped}, {2, stopped[:2]}} {
+		var got []string
+		list, err := w.s.ListStopped(w.ctx(), w.account, tt.limit)
+		w.must("list stopped endpoints", err)
+		for _, e := range list {
+			got = append(got, e.ID)
+		}
+		w.equal("stopped endpoints", got, tt.want)
+	}
+	_, err := w.s.SetState(w.ctx(), w.account, stopped[0], delivery.Enabled, "", minute(9))
+	w.must("enable", err)
+	list, err := w.s.ListStopped(w.ctx(), w.account, 10)
+	w.must("list stopped endpoints", err)
+	w.equal("how many are left", len(list), 2)
 }
 
 func endpointKept(w *world) {

@@ -17,6 +17,7 @@ func logChecks() []check {
 		{"events are narrowed by every filter, alone and in pairs", logEventFilters},
 		{"lists are newest first", logNewestFirst},
 		{"dead letters are counted by endpoint and cause, most first", logDeadLetters},
+		{"a delivery's neighbours are those of its endpoint's list", logNeighbours},
 		{"what does not exist is not found", logMissing},
 	}
 }
@@ -226,6 +227,30 @@ func logDeadLetters(w *world) {
 	if !slices.IsSortedFunc(got, func(a, b store.CauseCount) int { return cmp.Compare(b.Count, a.Count) }) {
 		w.t.Errorf("the counts are not most first: %+v", got)
 	}
+}
+
+func logNeighbours(w *world) {
+	endpoint := w.newEndpoint()
+	for i := range 6 { // two of each moment, so that the number decides as well
+		w.publish(eventAt(minute(i/2), heldFor(endpoint)))
+		w.publish(eventAt(minute(i/2), heldFor(w.newEndpoint())))
+	}
+	list, _, err := w.s.ListDeliveries(w.ctx(), w.account, store.DeliveryFilter{EndpointID: endpoint}, store.Page{Limit: 10})
+	w.must("list", err)
+	for i, d := range list {
+		var older, newer delivery.ID
+		if i > 0 {
+			newer = list[i-1].ID
+		}
+		if i+1 < len(list) {
+			older = list[i+1].ID
+		}
+		gotOlder, gotNewer, err := w.s.Neighbours(w.ctx(), w.account, d.ID)
+		w.must("neighbours", err)
+		w.equal("neighbours", []delivery.ID{gotOlder, gotNewer}, []delivery.ID{older, newer})
+	}
+	_, _, err = w.s.Neighbours(w.ctx(), w.account, 1<<60)
+	w.wantError("neighbours of no delivery", err, store.ErrNotFound)
 }
 
 func logMissing(w *world) {

@@ -23,6 +23,10 @@ func trespassEndpoints() map[string]trespass {
 			list, _, err := w.s.ListEndpoints(w.ctx(), w.account, store.Page{Limit: 10})
 			return nothing(len(list), err)
 		},
+		"ListStopped": func(w *world, _ victim) error {
+			list, err := w.s.ListStopped(w.ctx(), w.account, 10)
+			return nothing(len(list), err)
+		},
 		"UpdateEndpoint": func(w *world, v victim) error {
 			_, err := w.s.UpdateEndpoint(w.ctx(), w.account, v.endpoint, func(e *delivery.Endpoint) error {
 				e.URL = "https://evil.example/"
@@ -74,6 +78,10 @@ func trespassLog() map[string]trespass {
 			return forFilters(v, func(f store.DeliveryFilter) error {
 				return nothing(w.s.CountDeliveries(w.ctx(), w.account, f))
 			})
+		},
+		"Neighbours": func(w *world, v victim) error {
+			_, _, err := w.s.Neighbours(w.ctx(), w.account, v.failed)
+			return notFound(err)
 		},
 		"CountDeadLetters": func(w *world, _ victim) error {
 			counts, err := w.s.CountDeadLetters(w.ctx(), w.account)

@@ -25,7 +25,7 @@ for (const button of document.querySelectorAll("[data-save]")) {
 const parts = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 const words = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "short" });
 function tick() {
-  for (const time of document.querySelectorAll("time[datetime]")) {
+  for (const time of document.querySelectorAll("time[datetime]:not([data-fixed])")) {
     const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
     const [unit, size] = parts.find(([, size]) => Math.abs(seconds) >= size) ?? parts[3];
     const text = words.format(Math.trunc(seconds / size), unit);
@@ -35,24 +35,25 @@ function tick() {
 tick();
 setInterval(tick, 1000);
 
-// What goes on while one looks is fetched again and put in place.
-for (const part of document.querySelectorAll("[data-live]:not([data-live=''])")) {
-  setTimeout(async function again() {
-    try {
-      const answer = await fetch(location.href);
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.querySelector("[data-live]");
-      if (!answer.ok || !fresh) return;
-      part.replaceChildren(...fresh.childNodes);
-      if (!fresh.dataset.live) return;
-    } catch { /* the server is away for a moment */ }
-    setTimeout(again, Number(part.dataset.live));
-  }, Number(part.dataset.live));
+// A list that things are put into while one looks keeps its newest.
+for (const list of document.querySelectorAll("[data-most]")) {
+  new MutationObserver(() => {
+    while (list.children.length > Number(list.dataset.most)) list.lastElementChild.remove();
+  }).observe(list, { childList: true });
 }
 
-// Keys: / goes to the first filter, j and k along the rows.
+// A menu closes when one goes elsewhere.
+document.addEventListener("click", (event) => {
+  for (const pop of document.querySelectorAll(".pop[open]")) if (!pop.contains(event.target)) pop.open = false;
+});
+
+// Keys: / goes to the first filter, j and k along the rows, Escape closes a menu.
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
+  if (event.key === "Escape") {
+    for (const pop of document.querySelectorAll(".pop[open]")) { pop.open = false; pop.querySelector("summary").focus(); }
+    return;
+  }
   const rows = [...document.querySelectorAll("tbody tr td:first-child a")];
   const at = rows.indexOf(document.activeElement);
   if (event.key === "j") rows[Math.min(at + 1, rows.length - 1)]?.focus();
