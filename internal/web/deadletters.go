@@ -12,9 +12,12 @@ import (
 type deadLettersView struct {
 	listView[deliveryRow]
 	Form
-	Groups []deadGroup
-	Total  int
-	Count  *manage.Bulk // of a retry that was asked for and not begun
+	Groups    []deadGroup
+	Total     int
+	Endpoints []endpointRow
+	Types     []manage.EventType
+	Causes    []delivery.Class
+	Count     *manage.Bulk // of a retry that was asked for and not begun
 }
 
 // deadGroup are those of one endpoint and cause.
@@ -29,7 +32,7 @@ func (s *Server) showDeadLetters(v *visit) error {
 
 func (s *Server) deadLetters(v *visit, status int, f Form, count *manage.Bulk) error {
 	ctx := v.r.Context()
-	view := deadLettersView{Form: f, Count: count}
+	view := deadLettersView{Form: f, Count: count, Causes: delivery.Classes()}
 	groups, err := s.Manager.DeadLetterCounts(ctx, v.caller, struct{}{})
 	if err != nil {
 		return err
@@ -39,22 +42,32 @@ func (s *Server) deadLetters(v *visit, status int, f Form, count *manage.Bulk) e
 	if err != nil {
 		return err
 	}
+	view.Endpoints, view.Types = filters.Endpoints, filters.Types
 	for _, g := range groups {
 		view.Groups = append(view.Groups, deadGroup{g, names[g.EndpointID]})
 		view.Total += g.Count
 	}
-	found, err := s.Manager.DeadLetters(ctx, v.caller, manage.DeadLetters{EndpointID: f.Get("endpoint"), Class: delivery.Class(f.Get("cause")), Page: pageOf(v)})
-	if err != nil && !view.takes(err) {
-		return err
-	}
-	view.More = more(v, found.Next)
-	for _, d := range found.Rows {
-		view.Rows = append(view.Rows, deliveryRow{d, names[d.EndpointID]})
+	if filter := view.dead(); view.right() {
+		found, err := s.Manager.ListDeliveries(ctx, v.caller, manage.ListDeliveries{Filter: filter, Page: pageOf(v)})
+		if err != nil && !view.takes(err) {
+			return err
+		}
+		view.More = more(v, found.Next)
+		for _, d := range found.Rows {
+			view.Rows = append(view.Rows, deliveryRow{d, names[d.EndpointID]})
+		}
 	}
 	if !view.right() {
 		status = http.StatusUnprocessableEntity
 	}
 	return s.render(v, status, "deadletters", "Dead letters", view)
+}
+
+// dead reads the filters of the queue.
+func (f *Form) dead() store.DeliveryFilter {
+	filter := f.deliveries()
+	filter.Statuses = []delivery.Status{delivery.Failed}
+	return filter
 }
 
 // doRetryDeadLetters counts first; what was counted is sent when the button under the count is pressed.
@@ -64,7 +77,7 @@ func (s *Server) doRetryDeadLetters(v *visit) error {
 		return err
 	}
 	in := manage.RetryDeliveries{
-		Filter:    store.DeliveryFilter{EndpointID: f.Get("endpoint"), Class: delivery.Class(f.Get("cause")), Statuses: []delivery.Status{delivery.Failed}},
+		Filter:    f.dead(),
 		PerSecond: f.number("per_second"), DryRun: f.Get("sure") != "yes",
 	}
 	if !f.right() {

@@ -75,10 +75,16 @@ func (f *Form) deliveries() store.DeliveryFilter {
 	return filter
 }
 
+// filterNames are the filters of deliveries, as an address has them.
+var filterNames = []string{"endpoint", "type", "status", "cause", "event", "from", "to"}
+
+// Names lists them.
+func (Form) Names() []string { return filterNames }
+
 // Query writes the filters as they stand in the address, for links to what is filtered by them, too.
 func (f Form) Query() string {
 	kept := url.Values{}
-	for _, name := range []string{"endpoint", "type", "status", "cause", "event", "from", "to"} {
+	for _, name := range filterNames {
 		if f.Get(name) != "" {
 			kept.Set(name, f.Get(name))
 		}

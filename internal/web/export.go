@@ -26,9 +26,7 @@ func (s *Server) exportDeliveries(v *visit) error {
 
 func (s *Server) exportDeadLetters(v *visit) error {
 	f := Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}
-	filter := f.deliveries()
-	filter.Statuses = []delivery.Status{delivery.Failed}
-	return s.export(v, &f, filter)
+	return s.export(v, &f, f.dead())
 }
 
 // export sends all deliveries that a filter finds as a table for spreadsheets, page by page: what is held in memory is one page,

@@ -46,7 +46,10 @@ func ago(t time.Time) string {
 		return "never"
 	}
 	d := time.Since(t)
-	if d < 0 {
+	switch {
+	case d.Abs() < time.Second:
+		return "just now"
+	case d < 0:
 		return "in " + short(-d)
 	}
 	return short(d) + " ago"

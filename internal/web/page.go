@@ -44,7 +44,7 @@ type frame struct {
 	Title   string
 	Who     string // is signed in; "" = nobody
 	Role    auth.Role
-	Nav     []link
+	Nav     []menu
 	Done    string           // what was just done; "" = nothing
 	Stopped []manage.Stopped // endpoints that a banner warns of
 	Version string
@@ -60,21 +60,28 @@ type link struct {
 	Here       bool
 }
 
-// navigation lists the pages that the menu has, with what they take.
+// menu is a part of the navigation.
+type menu struct {
+	Name  string
+	Links []link
+}
+
+// navigation lists the pages that the menu has, with what they take. "Settings, Webhook endpoints" is where the seed
+// document sends people.
 var navigation = []struct {
-	path, name string
-	needs      auth.Scope
+	group, path, name string
+	needs             auth.Scope
 }{
-	{"/endpoints", "Webhook endpoints", auth.Read},
-	{"/deliveries", "Deliveries", auth.Read},
-	{"/dead-letters", "Dead letters", auth.Read},
-	{"/events", "Events", auth.Read},
-	{"/event-types", "Event types", auth.Read},
-	{"/settings/members", "Members", auth.Read},
-	{"/settings/keys", "API keys", auth.Manage},
-	{"/settings/accounts", "Accounts", auth.Admin},
-	{"/audit", "Audit", auth.Read},
-	{"/settings/server", "This server", auth.Read},
+	{"Settings", "/endpoints", "Webhook endpoints", auth.Read},
+	{"Activity", "/deliveries", "Deliveries", auth.Read},
+	{"Activity", "/dead-letters", "Dead letters", auth.Read},
+	{"Activity", "/events", "Events", auth.Read},
+	{"Activity", "/event-types", "Event types", auth.Read},
+	{"Account", "/settings/members", "Members", auth.Read},
+	{"Account", "/settings/keys", "API keys", auth.Manage},
+	{"Account", "/settings/accounts", "Accounts", auth.Admin},
+	{"Account", "/audit", "Audit", auth.Read},
+	{"Account", "/settings/server", "This server", auth.Read},
 }
 
 // done are the messages that a page shows after a redirect, by what stands in its address: never a text from outside.
@@ -107,9 +114,14 @@ func (s *Server) render(v *visit, status int, name, title string, view any) erro
 			s.Logger.WarnContext(v.r.Context(), "page without its banner", slog.String("request_id", v.id), slog.Any("error", err))
 		}
 		for _, n := range navigation {
-			if v.caller.Can(n.needs) {
-				f.Nav = append(f.Nav, link{n.path, n.name, v.r.URL.Path == n.path || strings.HasPrefix(v.r.URL.Path, n.path+"/")})
+			if !v.caller.Can(n.needs) {
+				continue
 			}
+			if len(f.Nav) == 0 || f.Nav[len(f.Nav)-1].Name != n.group {
+				f.Nav = append(f.Nav, menu{Name: n.group})
+			}
+			last := &f.Nav[len(f.Nav)-1]
+			last.Links = append(last.Links, link{n.path, n.name, v.r.URL.Path == n.path || strings.HasPrefix(v.r.URL.Path, n.path+"/")})
 		}
 	}
 	var b bytes.Buffer

@@ -28,7 +28,7 @@ function tick() {
   for (const time of document.querySelectorAll("time[datetime]:not([data-fixed])")) {
     const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
     const [unit, size] = parts.find(([, size]) => Math.abs(seconds) >= size) ?? parts[3];
-    const text = words.format(Math.trunc(seconds / size), unit);
+    const text = Math.abs(seconds) < 1 ? "just now" : words.format(Math.trunc(seconds / size), unit);
     if (time.textContent !== text) time.textContent = text;
   }
 }
