@@ -81,15 +81,22 @@ var filterNames = []string{"endpoint", "type", "status", "cause", "event", "from
 // Names lists them.
 func (Form) Names() []string { return filterNames }
 
-// Query writes the filters as they stand in the address, for links to what is filtered by them, too.
-func (f Form) Query() string {
+// Filtered reports whether a filter is set.
+func (f Form) Filtered() bool { return f.At("") != "" }
+
+// At gives the address of a page of ours under the same filters, with more settings written as name=value.
+func (f Form) At(path string, more ...string) string {
 	kept := url.Values{}
 	for _, name := range filterNames {
 		if f.Get(name) != "" {
 			kept.Set(name, f.Get(name))
 		}
 	}
-	return kept.Encode()
+	for _, one := range more {
+		name, value, _ := strings.Cut(one, "=")
+		kept.Set(name, value)
+	}
+	return address(path, kept)
 }
 
 // names reads what the filters offer, and what endpoints are called.

@@ -126,6 +126,13 @@ func TestPeoplePublishASampleAndFollowIt(t *testing.T) {
 	if lines, err = csv.NewReader(strings.NewReader(zoe.get("/dead-letters/export", http.StatusOK).text)).ReadAll(); err != nil || len(lines) != 1 {
 		t.Errorf("the export of no dead letters is %q, %v", lines, err)
 	}
+	page := zoe.get("/deliveries?type=alert.triggered&status=delivered", http.StatusOK)
+	for _, link := range []string{"/deliveries/export", "/deliveries"} {
+		to, err := url.Parse(page.find(`href="(` + link + `\?[^"]*)"`))
+		if q := to.Query(); err != nil || q.Get("type") != "alert.triggered" || q.Get("status") != "delivered" {
+			t.Errorf("the link to %s leads to %s, %v", link, to, err)
+		}
+	}
 	zoe.get("/deliveries/export?from=yesterday", http.StatusUnprocessableEntity)
 }
 
