@@ -57,6 +57,11 @@ func (e endpointRow) Why() string {
 // ByHand reports that a person disabled it.
 func (e endpointRow) ByHand() bool { return e.DisabledReason == delivery.ByHand }
 
+// Narrowed reports whether a filter beside the endpoint is set.
+func (e endpointView) Narrowed() bool {
+	return e.Get("status") != "" || e.Get("type") != "" || e.Get("cause") != ""
+}
+
 // Used is when a secret signed last: all live ones sign every request.
 func (e endpointView) Used(secret manage.Secret) time.Time {
 	for _, d := range e.Recent {
@@ -230,7 +235,10 @@ type endpointView struct {
 	Bars       chart
 	Slowness   chart
 	Alerts     []alert
+	Form       // the filters of what is listed
 	Recent     []deliveryRow
+	Statuses   []delivery.Status
+	Causes     []delivery.Class
 	Test       *testView             // just made
 	Check      *manage.CheckedSecret // just made
 	CheckError string
@@ -252,12 +260,13 @@ func (s *Server) endpointPage(v *visit, status int, change func(*endpointView)) 
 	if err != nil {
 		return err
 	}
-	view := endpointView{endpointRow: s.row(e), Secrets: e.Secrets}
+	view := endpointView{endpointRow: s.row(e), Secrets: e.Secrets, Form: Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}, Statuses: statuses, Causes: delivery.Classes()}
 	if view.Stats, err = s.Manager.Stats(ctx, v.caller, manage.GetStats{EndpointID: id}); err != nil {
 		return err
 	}
-	recent, err := s.Manager.ListDeliveries(ctx, v.caller, manage.ListDeliveries{Filter: store.DeliveryFilter{EndpointID: id}, Page: manage.Page{Limit: 10}})
-	if err != nil {
+	view.Set("endpoint", id)
+	recent, err := s.Manager.ListDeliveries(ctx, v.caller, manage.ListDeliveries{Filter: view.deliveries(), Page: manage.Page{Limit: shownDeliveries}})
+	if err != nil && !view.takes(err) {
 		return err
 	}
 	for _, d := range recent.Rows {
@@ -275,6 +284,9 @@ func (s *Server) endpointPage(v *visit, status int, change func(*endpointView)) 
 	}
 	return s.render(v, status, "endpoint", view.Label(), view)
 }
+
+// shownDeliveries is how many deliveries an endpoint's page lists.
+const shownDeliveries = 10
 
 func (s *Server) doTest(v *visit) error {
 	f, err := readForm(v)
