@@ -176,6 +176,8 @@ func troubleOf(err error) trouble {
 	switch {
 	case errors.As(err, &forbidden):
 		return trouble{Status: http.StatusForbidden, Title: "Not for your role", Text: "Your role in this account does not include this. Ask an owner or an admin of the account."}
+	case errors.Is(err, errForeign):
+		return trouble{Status: http.StatusForbidden, Title: "Sent by another site", Text: "This form was sent by a page of another site, so nothing was done. If you meant it, open the page here and press the button again. Behind a proxy, it must pass the Host header on as browsers send it."}
 	case errors.Is(err, store.ErrNotFound):
 		return trouble{Status: http.StatusNotFound, Title: "Nothing here", Text: "There is no such page, or nothing with this id in your account. It may have been deleted, or belong to another account."}
 	case errors.As(err, &conflict):
@@ -204,6 +206,14 @@ func sentence(clause string) string {
 		clause += "."
 	}
 	return clause
+}
+
+// errForeign is what a form of another site gets.
+var errForeign = errors.New("the form was sent by another site")
+
+// foreign answers what another site's page sent with this visitor's cookies. Nothing of it was done.
+func (s *Server) foreign(w http.ResponseWriter, r *http.Request) {
+	s.fail(&visit{w: w, r: r, id: newRequestID()}, errForeign)
 }
 
 // nothing answers what no route matches.

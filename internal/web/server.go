@@ -79,6 +79,8 @@ func New(c Config) (*Server, error) {
 	}
 	s.mux.HandleFunc("GET /static/{name}", serveAsset)
 	s.mux.HandleFunc("/", s.nothing)
-	s.guard = http.NewCrossOriginProtection().Handler(s.mux)
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(s.foreign))
+	s.guard = guard.Handler(s.mux)
 	return s, nil
 }

@@ -226,10 +226,28 @@ func (s *Server) showServer(v *visit) error {
 	return s.show(v, "server", "This server", serverView{s.Policy, s.Retention, s.Dev, s.Version})
 }
 
+// auditRow is an entry with who did it.
+type auditRow struct {
+	store.AuditEntry
+	Name string // of the member; "" = it was no member, or one who is gone
+}
+
 func (s *Server) showAudit(v *visit) error {
 	found, err := s.Manager.ListAudit(v.r.Context(), v.caller, pageOf(v))
 	if err != nil {
 		return err
 	}
-	return s.show(v, "audit", "Audit", listView[store.AuditEntry]{found.Rows, more(v, found.Next)})
+	members, err := s.Manager.ListMembers(v.r.Context(), v.caller, manage.Page{Limit: manage.MaxLimit})
+	if err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for _, u := range members.Rows {
+		names[u.ID] = u.Name
+	}
+	view := listView[auditRow]{More: more(v, found.Next)}
+	for _, entry := range found.Rows {
+		view.Rows = append(view.Rows, auditRow{entry, names[entry.Actor]})
+	}
+	return s.show(v, "audit", "Audit", view)
 }

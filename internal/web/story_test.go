@@ -88,7 +88,7 @@ func TestTheWholeStory(t *testing.T) {
 	job := zoe.post("/dead-letters/retry", http.StatusOK, "per_second", "1000", "sure", "yes")
 	zoe.until(job.path, "It is done").has(n)
 	zoe.until("/dead-letters", "No dead letters")
-	zoe.get("/audit", http.StatusOK).has("endpoint.create", "endpoint.enable", "deliveries.retry", "member.create").lacks(secret, "planted-token")
+	zoe.get("/audit", http.StatusOK).has("Zoë", "endpoint.create", "endpoint.enable", "deliveries.retry", "member.create").lacks(secret, "planted-token")
 	if text := w.log.String(); strings.Contains(text, secret) || strings.Contains(text, "planted-token") || strings.Contains(text, password) {
 		t.Error("a secret is in the log")
 	}
@@ -323,7 +323,7 @@ func TestAFormOfAnotherSiteIsRefused(t *testing.T) {
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Sec-Fetch-Site", "cross-site")
-	zoe.do(req, http.StatusForbidden)
+	zoe.do(req, http.StatusForbidden).has("Sent by another site")
 	zoe.get("/settings/keys", http.StatusOK).lacks("evil")
 }
 
