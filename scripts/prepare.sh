@@ -1,8 +1,16 @@
 #!/bin/sh
-# Makes sure that what the tests need besides Go is installed. As root on Debian
-# or Ubuntu it installs what is missing; elsewhere it says what to install and
-# fails. When all is there it does nothing and says nothing.
+# Makes sure that what the tests need besides Go is there. As root on Debian or
+# Ubuntu it installs what is missing; elsewhere it says what to install and
+# fails. axe-core comes from npm into .cache. When all is there it does nothing
+# and says nothing.
 set -eu
+cd "$(dirname "$0")/.."
+
+# axe-core finds what keeps people from using a page. The sum is that of the file
+# that the tests read, so that nothing but this version can be in its place.
+axe_version=4.14.1
+axe_sum=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+axe=.cache/axe.min.js
 
 # The newest PostgreSQL server is looked for where internal/pgtest looks for it.
 have_postgres() {
@@ -24,11 +32,19 @@ have_browser() {
 	command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1
 }
 
+# right_axe reports whether a file is axe-core of the version above.
+right_axe() {
+	[ -f "$1" ] || return 1
+	sum=$( (sha256sum "$1" 2>/dev/null || shasum -a 256 "$1") | cut -d ' ' -f 1)
+	[ "$sum" = "$axe_sum" ]
+}
+
 # missing prints the packages to install, each after a space; nothing when all is there.
 missing() {
 	have_postgres || printf ' postgresql'
 	have_compiler || printf ' gcc libc6-dev'
 	have_browser || printf ' chromium'
+	right_axe "$axe" || command -v npm >/dev/null 2>&1 || printf ' npm'
 	command -v make >/dev/null 2>&1 || printf ' make'
 }
 
@@ -36,24 +52,48 @@ missing() {
 advise() {
 	echo "error: the tests need programs that are not installed:$1" >&2
 	echo "hint: Debian, Ubuntu: sudo apt-get install$1" >&2
-	echo "hint: macOS: brew install postgresql chromium (the compiler comes with xcode-select --install)" >&2
+	echo "hint: macOS: brew install postgresql chromium node (the compiler comes with xcode-select --install)" >&2
 	exit 1
 }
 
-packages=$(missing)
-[ -n "$packages" ] || exit 0
-if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-	advise "$packages"
-fi
+# install installs packages.
+install() {
+	if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+		advise "$1"
+	fi
+	echo "installing:$1"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	# shellcheck disable=SC2086 # the list is meant to be split into words
+	log=$(apt-get install -y -qq --no-install-recommends $1 2>&1) || {
+		echo "$log" >&2
+		advise "$1"
+	}
+	left=$(missing)
+	[ -z "$left" ] || advise "$left"
+}
 
-echo "installing:$packages"
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-# shellcheck disable=SC2086 # the list is meant to be split into words
-log=$(apt-get install -y -qq --no-install-recommends $packages 2>&1) || {
-	echo "$log" >&2
-	advise "$packages"
+# fetch_axe puts axe-core in its place, whole or not at all.
+fetch_axe() {
+	echo "fetching: axe-core $axe_version"
+	folder=$(mktemp -d)
+	trap 'rm -rf "$folder"' EXIT
+	log=$(npm pack --silent --pack-destination "$folder" "axe-core@$axe_version" 2>&1) || {
+		echo "$log" >&2
+		echo "error: axe-core could not be fetched from npm" >&2
+		echo "hint: npm pack axe-core@$axe_version where there is a network; put package/axe.min.js of it at $axe" >&2
+		exit 1
+	}
+	tar -xzf "$folder/axe-core-$axe_version.tgz" -C "$folder" package/axe.min.js
+	if ! right_axe "$folder/package/axe.min.js"; then
+		echo "error: what npm has as axe-core $axe_version is not what scripts/prepare.sh expects: its SHA-256 is $sum" >&2
+		echo "hint: somebody may have changed it on the way; look before you change the sum in the script" >&2
+		exit 1
+	fi
+	mkdir -p "$(dirname "$axe")"
+	mv "$folder/package/axe.min.js" "$axe"
 }
 
 packages=$(missing)
-[ -z "$packages" ] || advise "$packages"
+[ -z "$packages" ] || install "$packages"
+right_axe "$axe" || fetch_axe
