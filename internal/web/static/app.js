@@ -42,6 +42,15 @@ for (const list of document.querySelectorAll("[data-most]")) {
   }).observe(list, { childList: true });
 }
 
+// What scrolls by itself can be reached by keys: not every browser sees to that.
+const scrolled = new ResizeObserver((all) => {
+  for (const { target } of all) {
+    if (target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+for (const part of document.querySelectorAll(".wide, pre")) scrolled.observe(part);
+
 // A menu closes when one goes elsewhere.
 document.addEventListener("click", (event) => {
   for (const pop of document.querySelectorAll(".pop[open]")) if (!pop.contains(event.target)) pop.open = false;
