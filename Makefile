@@ -26,7 +26,7 @@ build: ## Build bin/compliancelayer, static and without cgo
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/compliancelayer ./cmd/compliancelayer
 
 .PHONY: prepare
-prepare: ## Install what the tests need (PostgreSQL, a C compiler), or say what is missing
+prepare: ## Install what the tests need (PostgreSQL, Chromium, a C compiler, axe-core), or say what is missing
 	@scripts/prepare.sh
 
 .PHONY: test
@@ -43,6 +43,10 @@ endif
 screenshots: prepare ## Take the pictures of the dashboard in docs/images
 	mkdir -p docs/images
 	go test -count 1 ./internal/web -run TestThroughABrowser -args -web.screenshots=$(CURDIR)/docs/images
+
+.PHONY: album
+album: prepare ## Take pictures of every page of the dashboard, light and dark, wide and narrow, into .cache/album
+	go test -count 1 ./internal/web -run TestEveryPageCanBeUsed -args -web.album=$(CURDIR)/.cache/album
 
 .PHONY: lint
 lint: ## Check the format and run golangci-lint, staticcheck and govulncheck

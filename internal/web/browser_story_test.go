@@ -57,7 +57,7 @@ func TestThroughABrowser(t *testing.T) {
 	accepted := publish(t, c, "browser.example")
 	p.visit("/deliveries/" + accepted.Deliveries[0].ID)
 	p.until("200 OK")
-	shot(t, p, "delivery")
+	p.shot("delivery")
 
 	r.answer(http.StatusInternalServerError, "down")
 	for range 4 {
@@ -65,13 +65,13 @@ func TestThroughABrowser(t *testing.T) {
 	}
 	p.visit(endpoint)
 	p.until("attempts in a row failed")
-	shot(t, p, "disabled")
+	p.shot("disabled")
 	r.answer(http.StatusOK, "")
 	p.open("Bring it back, step by step")
 	p.until("The first attempt that failed")
 	p.press("Send test")
 	p.until("It arrived")
-	shot(t, p, "recover")
+	p.shot("recover")
 	p.press("Enable")
 	p.until("It receives again")
 	p.soon("It is done") // the progress goes on by itself

@@ -30,7 +30,7 @@ func browser(t *testing.T) context.Context {
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true),
 	)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
@@ -108,17 +108,22 @@ func (p page) until(text string) {
 	}
 }
 
-// shot takes a picture of the whole page, if pictures are wanted.
-func shot(t *testing.T, ctx context.Context, name string) {
-	t.Helper()
-	if *shots == "" {
-		return
+// shot takes a picture of the page, if pictures are wanted.
+func (p page) shot(name string) {
+	p.t.Helper()
+	if *shots != "" {
+		p.picture(*shots, name)
 	}
-	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+}
+
+// picture puts a picture of the whole page into a folder.
+func (p page) picture(folder, name string) {
+	p.t.Helper()
+	png, err := chromedp.Run(p, chromedp.FullScreenshot(100))
 	if err == nil {
-		err = os.WriteFile(filepath.Join(*shots, name+".png"), png, 0o644)
+		err = os.WriteFile(filepath.Join(folder, name+".png"), png, 0o644)
 	}
 	if err != nil {
-		t.Fatalf("picture %s: %v", name, err)
+		p.t.Fatalf("picture %s: %v", name, err)
 	}
 }
