@@ -87,7 +87,7 @@ func TestThroughABrowser(t *testing.T) {
 	if after := p.places(); after != before {
 		t.Errorf("what is around the live list moved from %s to %s", before, after)
 	}
-	shot(t, p, "live")
+	p.shot("live")
 	p.visit("/endpoints/new")
 	p.do(chromedp.SendKeys(chromedp.CSS("[name=url]"), "ftp://files.example.com"))
 	p.soon("https://")

@@ -6,7 +6,6 @@ import (
 	"github.com/jba/templatecheck"
 
 	"github.com/compliancelayer/compliancelayer/internal/manage"
-	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
 // framed is a frame whose view has a type, which the checker follows into the page. A frame's own view can be anything.
@@ -18,7 +17,7 @@ type framed[V any] struct {
 // shown has each page template with what it is shown with.
 var shown = map[string]any{
 	"accounts":          framed[accountsView]{},
-	"audit":             framed[listView[store.AuditEntry]]{},
+	"audit":             framed[listView[auditRow]]{},
 	"deadletters":       framed[deadLettersView]{},
 	"deliveries":        framed[deliveriesView]{},
 	"delivery":          framed[deliveryView]{},
@@ -33,14 +32,25 @@ var shown = map[string]any{
 	"keys":              framed[keysView]{},
 	"members":           framed[membersView]{},
 	"portal":            framed[entrance]{},
+	"recover":           framed[recoverView]{},
 	"secret":            framed[madeSecret]{},
+	"server":            framed[serverView]{},
 	"sessions":          framed[sessionsView]{},
 	"setup":             framed[entrance]{},
 	"signin":            framed[entrance]{},
 	"status":            framed[statusView]{},
 	"trouble":           framed[trouble]{},
-	"type":              framed[manage.EventType]{},
+	"type":              framed[typeView]{},
 	"types":             framed[[]manage.EventType]{},
+}
+
+// pieces has what is made of a page alone, to be put into one that is shown.
+var pieces = []struct {
+	page, name string
+	view       any
+}{
+	{"deliveries", "live", live{}},
+	{"endpoint_new", "url-said", checkedURL{}},
 }
 
 // TestEveryTemplateFitsWhatItIsShownWith finds a field, a method or a function that a template misspells, also in
@@ -59,6 +69,11 @@ func TestEveryTemplateFitsWhatItIsShownWith(t *testing.T) {
 		}
 		if err := templatecheck.CheckHTMLStrict(page, view); err != nil {
 			t.Errorf("templates/%s.html: %v", name, err)
+		}
+	}
+	for _, p := range pieces {
+		if err := templatecheck.CheckHTMLStrict(all[p.page].Lookup(p.name), p.view); err != nil {
+			t.Errorf("%s of templates/%s.html: %v", p.name, p.page, err)
 		}
 	}
 	for name := range shown {
