@@ -118,23 +118,27 @@ func (i inspector) accessible(l look, rules ...string) {
 	}
 }
 
-// sticksOut lists what makes a page scroll sideways: elements that end right of the window and have nothing round
-// them that scrolls by itself.
-const sticksOut = `(() => {
-	if (document.documentElement.scrollWidth <= innerWidth) return [];
-	const all = [...document.body.querySelectorAll("*")].filter((e) => e.getBoundingClientRect().right > innerWidth && !e.closest(".wide, pre"));
-	return ["the page is " + document.documentElement.scrollWidth + " wide", ...all.slice(0, 5).map((e) => e.outerHTML.slice(0, 120))];
-})()`
+// sticksOut lists what does not fit into the window: what makes the page scroll sideways, what is cut off on the left, and
+// tables that scroll by themselves although there is a desk's width for them.
+const sticksOut = `((desk) => {
+	const all = [...document.body.querySelectorAll("*")].filter((e) => e.checkVisibility()), box = (e) => e.getBoundingClientRect();
+	const wide = document.documentElement.scrollWidth > innerWidth;
+	return [
+		...(wide ? ["the page is " + document.documentElement.scrollWidth + " wide"] : []),
+		...all.filter((e) => wide && box(e).right > innerWidth && !e.closest(".wide, pre") || box(e).left < 0 && box(e).right > 0 || desk && e.matches(".wide") && e.scrollWidth > e.clientWidth)
+			.slice(0, 5).map((e) => e.outerHTML.slice(0, 120)),
+	];
+})`
 
-// fits fails when the page scrolls sideways.
+// fits fails when something does not.
 func (i inspector) fits(l look) {
 	i.t.Helper()
-	out, err := chromedp.Run(i, chromedp.Evaluate[[]string](sticksOut, i.there))
+	out, err := chromedp.Run(i, chromedp.Evaluate[[]string](fmt.Sprintf("%s(%t)", sticksOut, l.width == desk), i.there))
 	if err != nil {
 		i.t.Fatal(err)
 	}
 	if len(out) > 0 {
-		i.t.Errorf("%s: the page scrolls sideways:\n%s", l, strings.Join(out, "\n"))
+		i.t.Errorf("%s: these do not fit:\n%s", l, strings.Join(out, "\n"))
 	}
 }
 

@@ -45,7 +45,8 @@ for (const list of document.querySelectorAll("[data-most]")) {
 // What scrolls by itself can be reached by keys: not every browser sees to that.
 const scrolled = new ResizeObserver((all) => {
   for (const { target } of all) {
-    if (target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight) target.tabIndex = 0;
+    const more = target.scrollWidth > target.clientWidth || target.matches("pre") && target.scrollHeight > target.clientHeight;
+    if (more) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
   }
 });
