@@ -118,14 +118,14 @@ func (i inspector) accessible(l look, rules ...string) {
 	}
 }
 
-// sticksOut lists what does not fit into the window: what makes the page scroll sideways, what is cut off on the left, and
-// tables that scroll by themselves although there is a desk's width for them.
+// sticksOut lists what does not fit into the window: what makes the page scroll sideways, what is cut off on the left, what
+// stands outside of the menu that it belongs to, and tables that scroll although there is a desk's width for them.
 const sticksOut = `((desk) => {
 	const all = [...document.body.querySelectorAll("*")].filter((e) => e.checkVisibility()), box = (e) => e.getBoundingClientRect();
 	const wide = document.documentElement.scrollWidth > innerWidth;
 	return [
 		...(wide ? ["the page is " + document.documentElement.scrollWidth + " wide"] : []),
-		...all.filter((e) => wide && box(e).right > innerWidth && !e.closest(".wide, pre") || box(e).left < 0 && box(e).right > 0 || desk && e.matches(".wide") && e.scrollWidth > e.clientWidth)
+		...all.filter((e) => wide && box(e).right > innerWidth && !e.closest(".wide, pre") || box(e).left < 0 && box(e).right > 0 || e.closest(".menu-card") && box(e).left < box(e.closest(".menu-card")).left || desk && e.matches(".wide") && e.scrollWidth > e.clientWidth)
 			.slice(0, 5).map((e) => e.outerHTML.slice(0, 120)),
 	];
 })`

@@ -209,13 +209,15 @@ func (i inspector) all(name string) {
 		}
 	}
 	i.unfold()
-	if *album != "" {
-		i.picture(*album, name+"-unfolded")
-	}
 	i.fits(look{"light", phone})
 	i.accessible(look{"light", phone})
 	i.wear(look{"dark", phone})
 	i.accessible(look{"dark", phone}, "color-contrast")
+	if *album != "" {
+		i.picture(*album, name+"-unfolded-"+look{"dark", phone}.String())
+		i.wear(look{"light", desk})
+		i.picture(*album, name+"-unfolded-"+look{"light", desk}.String())
+	}
 }
 
 // stop goes to a page.
