@@ -92,10 +92,10 @@ func (p page) inspector(axe string) inspector {
 func (i inspector) there(params *runtime.EvaluateParams) { params.ContextID = i.world }
 
 // settle waits until the page is drawn as it is now, and its script has seen the new sizes.
-func (i inspector) settle() {
-	i.t.Helper()
+func (p page) settle() {
+	p.t.Helper()
 	drawn := "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
-	i.do(chromedp.Evaluate[chromedp.Void](drawn, i.there, chromedp.EvalAwaitPromise))
+	p.do(chromedp.Evaluate[chromedp.Void](drawn, chromedp.EvalAwaitPromise))
 }
 
 // accessible fails on what axe-core finds by rules; by all of them when none is named. What it calls minor is only told.

@@ -48,6 +48,7 @@ func (p page) key(key string) {
 // walk goes through the page by Tab and gives what it came to.
 func (p page) walk() []string {
 	p.t.Helper()
+	p.settle()
 	count, err := chromedp.Run(p, chromedp.Evaluate[int](usable+".length"))
 	if err != nil {
 		p.t.Fatal(err)

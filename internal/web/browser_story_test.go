@@ -114,7 +114,7 @@ func TestNothingThatComesFromOutsideRuns(t *testing.T) {
 	endpoint := made.find(`href="(/endpoints/ep_[a-z0-9]+)"`)
 	accepted := publish(t, zoe.key(), hostile)
 	delivery := "/deliveries/" + accepted.Deliveries[0].ID
-	zoe.until(delivery, "500 Internal Server Error")
+	zoe.until(delivery, ">failed</span>")
 	zoe.post(delivery+"/discard", http.StatusOK, "reason", hostile)
 	zoe.post("/settings/accounts", http.StatusOK, "name", hostile[:100])
 	link := zoe.post("/settings/members/invite", http.StatusOK, "email", "max@example.com", "role", "viewer").find(`(/invite/[a-z2-7]+)`)
