@@ -140,6 +140,16 @@ func (m *Manager) ListEndpoints(ctx context.Context, caller auth.Caller, page Pa
 	})
 }
 
+// maxNames bounds the endpoints whose names one call gives.
+const maxNames = 1000
+
+// EndpointNames gives what an account's endpoints are called, newest first, at most 1000.
+func (m *Manager) EndpointNames(ctx context.Context, caller auth.Caller, _ struct{}) ([]store.EndpointName, error) {
+	return look(ctx, caller, auth.Read, func(ctx context.Context) ([]store.EndpointName, error) {
+		return m.db.EndpointNames(ctx, caller.AccountID, maxNames)
+	})
+}
+
 // DeleteEndpoint deletes an endpoint and discards what waits for it or is held; a
 // dry run only counts that. Its log stays until retention.
 func (m *Manager) DeleteEndpoint(ctx context.Context, caller auth.Caller, in DeleteEndpoint) (DeletedEndpoint, error) {

@@ -16,6 +16,9 @@ type Endpoints interface {
 	Endpoint(ctx context.Context, accountID, id string) (EndpointView, error)
 	// ListEndpoints pages through an account's endpoints, newest first.
 	ListEndpoints(ctx context.Context, accountID string, page Page) ([]EndpointView, string, error)
+	// EndpointNames gives what an account's endpoints are called, newest first, and no more than that:
+	// lists of other things need it.
+	EndpointNames(ctx context.Context, accountID string, limit int) ([]EndpointName, error)
 	// ListStopped gives those that outcomes disabled and nobody has enabled since, the latest first.
 	ListStopped(ctx context.Context, accountID string, limit int) ([]delivery.Endpoint, error)
 	// UpdateEndpoint reads, changes and writes one in a transaction; an error of
@@ -36,6 +39,21 @@ type Endpoints interface {
 	// UpdateSecrets reads all live secrets, oldest first, and replaces them by
 	// what change returns, in a transaction.
 	UpdateSecrets(ctx context.Context, accountID, endpointID string, now time.Time, change func([]Secret) ([]Secret, error)) error
+}
+
+// EndpointName is what people know an endpoint by.
+type EndpointName struct {
+	ID          string
+	URL         string
+	Description string
+}
+
+// Label is what people call it.
+func (e EndpointName) Label() string {
+	if e.Description != "" {
+		return e.Description
+	}
+	return e.URL
 }
 
 // EndpointView is an endpoint with what is counted about it.

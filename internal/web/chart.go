@@ -133,7 +133,7 @@ type alert struct {
 // The thresholds of the health of an endpoint (the seed document, monitoring).
 const (
 	mostFailing = 0.10             // of the attempts
-	slowAnswer  = 10 * time.Second // of half of the answers
+	slowAnswer  = 10 * time.Second // within which 95 of 100 answers came
 	mostRetries = 0.20             // of the attempts were not a delivery's first
 )
 

@@ -14,7 +14,7 @@ type deadLettersView struct {
 	Form
 	Groups    []deadGroup
 	Total     int
-	Endpoints []endpointRow
+	Endpoints []store.EndpointName
 	Types     []manage.EventType
 	Causes    []delivery.Class
 	Count     *manage.Bulk // of a retry that was asked for and not begun

@@ -22,7 +22,7 @@ type deliveryRow struct {
 type deliveriesView struct {
 	listView[deliveryRow]
 	Form      // the filters, as they stand in the address
-	Endpoints []endpointRow
+	Endpoints []store.EndpointName
 	Types     []manage.EventType
 	Statuses  []delivery.Status
 	Causes    []delivery.Class
@@ -101,15 +101,13 @@ func (f Form) At(path string, more ...string) string {
 
 // names reads what the filters offer, and what endpoints are called.
 func (s *Server) names(v *visit, view *deliveriesView) (map[string]string, error) {
-	found, err := s.Manager.ListEndpoints(v.r.Context(), v.caller, manage.Page{Limit: manage.MaxLimit})
-	if err != nil {
+	var err error
+	if view.Endpoints, err = s.Manager.EndpointNames(v.r.Context(), v.caller, struct{}{}); err != nil {
 		return nil, err
 	}
 	names := map[string]string{}
-	for _, e := range found.Rows {
-		row := s.row(e)
-		view.Endpoints = append(view.Endpoints, row)
-		names[e.ID] = row.Label()
+	for _, e := range view.Endpoints {
+		names[e.ID] = e.Label()
 	}
 	view.Types, err = s.Manager.EventTypes(v.r.Context(), v.caller, struct{}{})
 	return names, err

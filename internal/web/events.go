@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -108,7 +109,7 @@ func (s *Server) doPublish(v *visit) error {
 	switch {
 	case errors.As(err, &invalid):
 		for _, one := range invalid.Fields {
-			f.Wrong["data"] = strings.TrimSpace(f.Wrong["data"] + " " + sentence(strings.TrimPrefix(one.Name, "data.")+" "+one.Message))
+			f.Wrong["data"] = strings.TrimSpace(f.Wrong["data"] + " " + sentence(fmt.Sprintf("%q: %s", strings.TrimPrefix(one.Name, "data."), one.Message)))
 		}
 		return s.typePage(v, http.StatusUnprocessableEntity, f)
 	case err != nil:

@@ -183,7 +183,7 @@ func troubleOf(err error) trouble {
 	case errors.As(err, &conflict):
 		return trouble{Status: http.StatusConflict, Title: "Not now", Text: sentence(conflict.Message)}
 	case errors.As(err, &invalid):
-		return trouble{Status: http.StatusUnprocessableEntity, Title: "Something is missing or wrong", Text: sentence(invalid.Error())}
+		return trouble{Status: http.StatusUnprocessableEntity, Title: "Something is missing or wrong", Text: whole(invalid)}
 	case errors.Is(err, store.ErrDisabled):
 		return trouble{Status: http.StatusConflict, Title: "The endpoint is disabled", Text: "Nothing is sent to a disabled endpoint. Send it a test, enable it, and try again."}
 	case errors.As(err, &tooLong):
@@ -194,6 +194,15 @@ func troubleOf(err error) trouble {
 		return trouble{Status: http.StatusServiceUnavailable, Title: "Not at this moment", Text: "The database does not answer in time, or there is too much to do. Nothing was changed: try again in a moment."}
 	}
 	return trouble{Status: http.StatusInternalServerError, Title: "A fault of ours", Text: "Something went wrong on the server. Its log has the details under the number below."}
+}
+
+// whole says all that is wrong with what was sent.
+func whole(invalid *manage.Invalid) string {
+	var all []string
+	for _, one := range invalid.Fields {
+		all = append(all, sentence(strings.ReplaceAll(one.Name, "_", " ")+": "+one.Message))
+	}
+	return strings.Join(all, " ")
 }
 
 // sentence gives a clause a capital and a full stop.

@@ -130,6 +130,13 @@ func (s *Store) ListEndpoints(ctx context.Context, accountID string, page store.
 	return views, next, nil
 }
 
+// EndpointNames walks the index endpoints_account.
+func (s *Store) EndpointNames(ctx context.Context, accountID string, limit int) ([]store.EndpointName, error) {
+	rs, err := s.reads.query(ctx, `select id, url, description from endpoints where account_id = $1 and state <> 'deleted' order by created_at desc, id desc limit $2`, accountID, limit)
+	found, err := collect(rs, err, func(r scanner) (e store.EndpointName, err error) { return e, r.Scan(&e.ID, &e.URL, &e.Description) })
+	return found, reading("list endpoint names", err)
+}
+
 // ListStopped looks through an account's endpoints (index endpoints_account), of which there are a bounded number.
 func (s *Store) ListStopped(ctx context.Context, accountID string, limit int) ([]delivery.Endpoint, error) {
 	rs, err := s.reads.query(ctx, selectEndpoint+` where account_id = $1 and state = 'disabled' and disabled_reason <> $2 order by disabled_at desc, id limit $3`,

@@ -19,6 +19,7 @@ func endpointChecks() []check {
 		{"an update that is refused writes nothing", endpointUpdateRefused},
 		{"updates at the same time do not lose each other", endpointUpdateAtOnce},
 		{"disabling keeps reason and time and holds what waits", endpointDisable},
+		{"names are those of the endpoints that are there, newest first", endpointNames},
 		{"those that outcomes disabled are listed, the latest first", endpointStopped},
 		{"enabling clears the health and leaves held deliveries held", endpointEnable},
 		{"a state that is there already changes nothing", endpointSameState},
@@ -27,6 +28,24 @@ func endpointChecks() []check {
 		{"counts and the next due time are those of the endpoint", endpointCounts},
 		{"counts stop at the limit", endpointCountLimit},
 		{"lists are newest first", endpointList},
+	}
+}
+
+func endpointNames(w *world) {
+	var want []store.EndpointName
+	for i := range 3 {
+		e := endpointOf(w.account)
+		e.CreatedAt, e.Description = minute(i), []string{"", "Ticket system", "the ünknown"}[i]
+		w.must("create", w.s.CreateEndpoint(w.ctx(), e, firstSecret(e.ID), many))
+		want = append([]store.EndpointName{{ID: e.ID, URL: e.URL, Description: e.Description}}, want...)
+	}
+	_, err := w.s.DeleteEndpoint(w.ctx(), w.account, want[1].ID, minute(9))
+	w.must("delete", err)
+	want = []store.EndpointName{want[0], want[2]}
+	for limit := 1; limit <= 3; limit++ {
+		got, err := w.s.EndpointNames(w.ctx(), w.account, limit)
+		w.must("names", err)
+		w.equal("names", got, want[:min(limit, len(want))])
 	}
 }
 

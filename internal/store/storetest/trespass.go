@@ -23,6 +23,10 @@ func trespassEndpoints() map[string]trespass {
 			list, _, err := w.s.ListEndpoints(w.ctx(), w.account, store.Page{Limit: 10})
 			return nothing(len(list), err)
 		},
+		"EndpointNames": func(w *world, _ victim) error {
+			list, err := w.s.EndpointNames(w.ctx(), w.account, 10)
+			return nothing(len(list), err)
+		},
 		"ListStopped": func(w *world, _ victim) error {
 			list, err := w.s.ListStopped(w.ctx(), w.account, 10)
 			return nothing(len(list), err)
