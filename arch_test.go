@@ -68,8 +68,9 @@ var rooms = []room{
 	{"internal/store/storetest", []string{"internal/delivery", "internal/store"}, "the same cases for any store, so it knows none of them"},
 	{"internal/store/sqlstore", []string{"internal/delivery", "internal/catalog", "internal/store", "internal/failpoint"}, "the only SQL; it keeps rows and applies the rules of delivery; which events are operational, catalog says"},
 	{"internal/publish", []string{"webhook", "internal/delivery", "internal/catalog", "internal/store", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "accepts events through the store and sends nothing itself"},
-	{"internal/dispatch", []string{"webhook", "internal/delivery", "internal/egress", "internal/store", "internal/seal", "internal/send", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "the loop: claim, send, decide, record; it accepts nothing itself"},
+	{"internal/dispatch", []string{"webhook", "internal/delivery", "internal/catalog", "internal/egress", "internal/store", "internal/seal", "internal/send", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "the loop: claim, send, decide, record; it accepts nothing itself; which attempts are of operational events, catalog says"},
 
+	{"internal/watch", []string{"internal/delivery", "internal/store"}, "the loop that judges endpoints by the rules; what it finds it leaves as alerts and notices, and tells nobody itself"},
 	{"internal/notify", []string{"internal/delivery", "internal/catalog", "internal/egress", "internal/store", "internal/publish", "internal/telemetry", "internal/failpoint"}, "tells people, by mail and by operational events"},
 	{"internal/manage", []string{"webhook", "internal/delivery", "internal/catalog", "internal/egress", "internal/seal", "internal/store", "internal/auth", "internal/send", "internal/publish", "internal/dispatch", "internal/metrics", "internal/telemetry"}, "every operation but publish, with its scope and its audit row, below the API and the dashboard alike"},
 	{"internal/monitor", []string{"scan/...", "internal/delivery", "internal/catalog", "internal/store", "internal/publish"}, "domains, schedule and alert rules; what they find is published as any event"},
@@ -83,7 +84,7 @@ var rooms = []room{
 		"internal/door",
 		"webhook", "scan/...", "internal/delivery", "internal/catalog", "internal/seal", "internal/egress", "internal/telemetry",
 		"internal/store", "internal/metrics", "internal/send", "internal/auth", "internal/store/sqlstore", "internal/publish",
-		"internal/failpoint", "internal/feed", "internal/dispatch", "internal/notify", "internal/manage", "internal/monitor", "internal/api", "internal/web",
+		"internal/failpoint", "internal/feed", "internal/dispatch", "internal/watch", "internal/notify", "internal/manage", "internal/monitor", "internal/api", "internal/web",
 	}, "wires it all, and is the only one to choose a store"},
 
 	{"internal/bench", []string{"webhook", "client", "receiver/...", "internal/delivery", "internal/egress", "internal/pgtest", "internal/app"}, "measures the program from outside"},

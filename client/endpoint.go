@@ -23,30 +23,32 @@ type Header struct {
 
 // Endpoint is a URL that receives the events it subscribes to.
 type Endpoint struct {
-	ID                  string       `json:"id" doc:"ep_ and more."`
-	URL                 string       `json:"url" doc:"Where events are sent."`
-	Description         string       `json:"description" doc:"Words of your own."`
-	Events              []string     `json:"events" doc:"What it subscribes to: exact names, prefixes such as scan.*, or * for all but operational events."`
-	Enabled             bool         `json:"enabled" doc:"It receives."`
-	State               string       `json:"state" doc:"The same in a word." enum:"enabled,disabled"`
-	StatusText          string       `json:"status_text,omitempty" doc:"What is the matter with it and what to do, in plain words; left out when nothing is."`
-	DisabledReason      string       `json:"disabled_reason" doc:"Why it is disabled; empty when it is not." enum:",manual,consecutive_failures,gone"`
-	DisabledAt          *Time        `json:"disabled_at" doc:"Since when it is disabled."`
-	ConsecutiveFailures int          `json:"consecutive_failures" doc:"Failed attempts in a row that count toward disabling it; a success sets it to 0."`
-	Narrow              bool         `json:"narrow" doc:"After several failures in a row it gets one attempt at a time, with pauses, until a success."`
-	Headers             []Header     `json:"headers" doc:"Headers sent with every request beside the documented ones."`
-	RateLimit           int          `json:"rate_limit" doc:"The most attempts per second; 0 = no limit."`
-	Concurrency         int          `json:"concurrency" doc:"The most attempts at once; 0 = the server's setting."`
-	WaitingCount        int          `json:"waiting_count" doc:"Deliveries that wait or are being sent. Counted up to 10000, which means this many or more."`
-	HeldCount           int          `json:"held_count" doc:"Deliveries held until it is enabled; counted likewise."`
-	FailedCount         int          `json:"failed_count" doc:"Deliveries in the dead letter queue; counted likewise."`
-	NextAttemptAt       *Time        `json:"next_attempt_at" doc:"When the next attempt is due."`
-	LastSuccessAt       *Time        `json:"last_success_at" doc:"When it last answered with 2xx."`
-	Health              Health       `json:"health" doc:"Its last 24 hours."`
-	Secrets             []SecretInfo `json:"secrets,omitempty" doc:"Its signing secrets, oldest first, without their text; left out in lists."`
-	Secret              string       `json:"secret,omitempty" doc:"The signing secret. It is answered here, when the endpoint is made, and never again."`
-	CreatedAt           Time         `json:"created_at" doc:"When it was made."`
-	UpdatedAt           Time         `json:"updated_at" doc:"When its settings were last changed."`
+	ID                  string        `json:"id" doc:"ep_ and more."`
+	URL                 string        `json:"url" doc:"Where events are sent."`
+	Description         string        `json:"description" doc:"Words of your own."`
+	Events              []string      `json:"events" doc:"What it subscribes to: exact names, prefixes such as scan.*, or * for all but operational events."`
+	Enabled             bool          `json:"enabled" doc:"It receives."`
+	State               string        `json:"state" doc:"The same in a word." enum:"enabled,disabled"`
+	StatusText          string        `json:"status_text,omitempty" doc:"What is the matter with it and what to do, in plain words; left out when nothing is."`
+	DisabledReason      string        `json:"disabled_reason" doc:"Why it is disabled; empty when it is not." enum:",manual,consecutive_failures,gone"`
+	DisabledAt          *Time         `json:"disabled_at" doc:"Since when it is disabled."`
+	ConsecutiveFailures int           `json:"consecutive_failures" doc:"Failed attempts in a row that count toward disabling it; a success sets it to 0."`
+	Narrow              bool          `json:"narrow" doc:"After several failures in a row it gets one attempt at a time, with pauses, until a success."`
+	Headers             []Header      `json:"headers" doc:"Headers sent with every request beside the documented ones."`
+	RateLimit           int           `json:"rate_limit" doc:"The most attempts per second; 0 = no limit."`
+	Concurrency         int           `json:"concurrency" doc:"The most attempts at once; 0 = the server's setting."`
+	WaitingCount        int           `json:"waiting_count" doc:"Deliveries that wait or are being sent. Counted up to 10000, which means this many or more."`
+	HeldCount           int           `json:"held_count" doc:"Deliveries held until it is enabled; counted likewise."`
+	FailedCount         int           `json:"failed_count" doc:"Deliveries in the dead letter queue; counted likewise."`
+	NextAttemptAt       *Time         `json:"next_attempt_at" doc:"When the next attempt is due."`
+	LastSuccessAt       *Time         `json:"last_success_at" doc:"When it last answered with 2xx."`
+	Health              Health        `json:"health" doc:"Its last 24 hours."`
+	Alerts              []Alert       `json:"alerts" doc:"What the health watch finds wrong with it now, oldest first."`
+	SinceEnabled        *SinceEnabled `json:"since_enabled" doc:"How it does since it was enabled again; null when that is over 24 hours ago, or it was never disabled, or is."`
+	Secrets             []SecretInfo  `json:"secrets,omitempty" doc:"Its signing secrets, oldest first, without their text; left out in lists."`
+	Secret              string        `json:"secret,omitempty" doc:"The signing secret. It is answered here, when the endpoint is made, and never again."`
+	CreatedAt           Time          `json:"created_at" doc:"When it was made."`
+	UpdatedAt           Time          `json:"updated_at" doc:"When its settings were last changed."`
 }
 
 // Health is what attempts came to over a span of time. Failures on the server's own

@@ -18,6 +18,7 @@ type grammar struct {
 	DeadLetters deadLettersCmd `cmd:"" group:"use" help:"What failed for good."`
 	Jobs        jobsCmd        `cmd:"" group:"use" help:"Bulk changes and how far they are."`
 	Stats       statsCmd       `cmd:"" group:"use" help:"Counts, success rate and latency."`
+	Alerts      alertsCmd      `cmd:"" group:"use" help:"What the health watch found."`
 	Keys        keysCmd        `cmd:"" group:"use" help:"API keys."`
 	Accounts    accountsCmd    `cmd:"" group:"use" help:"Accounts, for the operator."`
 

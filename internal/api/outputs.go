@@ -42,7 +42,7 @@ func endpointTo(e manage.Endpoint) client.Endpoint {
 		Headers: maskedHeaders(e.Headers), RateLimit: e.RateLimit, Concurrency: e.Concurrency,
 		WaitingCount: e.Waiting, HeldCount: e.Held, FailedCount: e.Failed,
 		NextAttemptAt: client.AtOrNil(e.NextDue), LastSuccessAt: client.AtOrNil(e.LastSuccessAt),
-		Health: healthTo("24h", e.Day), Secrets: each(e.Secrets, secretTo),
+		Health: healthTo("24h", e.Day), Alerts: each(e.Alerts, alertTo), SinceEnabled: sinceEnabledTo(e.SinceEnabled), Secrets: each(e.Secrets, secretTo),
 		CreatedAt: client.At(e.CreatedAt), UpdatedAt: client.At(e.UpdatedAt),
 	}
 }

@@ -232,6 +232,12 @@ func (s *Server) watchRoutes() []route {
 			method: http.MethodGet, path: "/v1/stats", name: "getStats", group: groupWatch, scope: auth.Read,
 			summary: "Read numbers", about: "Counts, success rate and latency of an endpoint or of the account, with a series.",
 		}, s.stats),
+		op(route{
+			method: http.MethodGet, path: "/v1/alerts", name: "listAlerts", group: groupWatch, scope: auth.Read,
+			summary: "List alerts, newest first",
+			about: "What the health watch found: endpoints of which, in the last hour with 20 attempts or more, over 10 % of the attempts failed, over 5 % took longer than 10 s, or over 20 % were retries. " +
+				"An alert closes by itself when the share has been at most half of that for 15 minutes, or when nothing is sent any more.",
+		}, s.listAlerts),
 		stream,
 	}
 }

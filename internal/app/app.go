@@ -26,6 +26,7 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/store"
 	"github.com/compliancelayer/compliancelayer/internal/store/sqlstore"
 	"github.com/compliancelayer/compliancelayer/internal/telemetry"
+	"github.com/compliancelayer/compliancelayer/internal/watch"
 )
 
 // Config holds the settings of serve (contract section 5). Zero values mean the
@@ -63,6 +64,7 @@ type App struct {
 	egress   *egress.Client
 	disp     *dispatch.Dispatcher
 	notifier *notify.Notifier
+	watcher  *watch.Watcher
 	feed     *feed.Feed
 	auth     *auth.Authenticator
 	draining chan struct{}
@@ -183,7 +185,7 @@ func (a *App) SetupURL() string { return a.setupURL }
 // stop waits on disk.
 func (a *App) Serve(ctx context.Context) error {
 	stopDispatcher := a.run(ctx, loops{"dispatcher": a.disp.Run})
-	stopOthers := a.run(ctx, loops{"notifier": a.notifier.Run, "keys": a.auth.Run, "bus": a.hear, "feed": a.feed.Announce, "retention": a.retain})
+	stopOthers := a.run(ctx, loops{"notifier": a.notifier.Run, "watch": a.watcher.Run, "keys": a.auth.Run, "bus": a.hear, "feed": a.feed.Announce, "retention": a.retain})
 	failed := make(chan error, 2)
 	var servers sync.WaitGroup
 	a.api.serve(&servers, failed)

@@ -22,6 +22,7 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/send"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 	"github.com/compliancelayer/compliancelayer/internal/store/sqlstore"
+	"github.com/compliancelayer/compliancelayer/internal/watch"
 	"github.com/compliancelayer/compliancelayer/internal/web"
 )
 
@@ -93,6 +94,7 @@ func (a *App) wire(ctx context.Context) error {
 		a.feed.Accepted(accountID, e)
 	}})
 	a.notifier = notify.New(notify.Config{Store: a.db, Publisher: publisher, Policy: a.cfg.Policy, Every: every, Log: a.log})
+	a.watcher = watch.New(watch.Config{Store: a.db, Wake: a.notifier.Wake, Log: a.log})
 	a.auth = auth.NewAuthenticator(a.db, a.log)
 	signIns := auth.NewSignIns(a.db)
 	manager := manage.New(manage.Config{

@@ -46,6 +46,30 @@ type EndpointWarningData struct {
 	LastAttempt  *LastAttempt `json:"last_attempt,omitempty"`
 }
 
+// EndpointAlertData is the data of an endpoint.alert event.
+type EndpointAlertData struct {
+	EndpointID  string    `json:"endpoint_id"`
+	URL         PublicURL `json:"url"`
+	Description string    `json:"description"`
+	// AlertID is the same in the event that opens an alert and the one that closes it.
+	AlertID string `json:"alert_id"`
+	// Alert is what the endpoint is watched for: failing, slow or retries.
+	Alert string `json:"alert"`
+	// State is opened or closed.
+	State string `json:"state"`
+	// Value is the share of the attempts of the window that were bad, 0 to 1.
+	Value float64 `json:"value"`
+	// Threshold is the share above which the alert opens.
+	Threshold     float64 `json:"threshold"`
+	WindowSeconds int     `json:"window_seconds"`
+	// Attempts and Failed count the attempts of the window.
+	Attempts int       `json:"attempts"`
+	Failed   int       `json:"failed"`
+	OpenedAt Timestamp `json:"opened_at"`
+	// ClosedAt is nil when it opens.
+	ClosedAt *Timestamp `json:"closed_at,omitempty"`
+}
+
 // DeliveryFailedData is the data of a delivery.failed event.
 type DeliveryFailedData struct {
 	DeliveryID string    `json:"delivery_id"`

@@ -35,6 +35,7 @@ const (
 	DomainRemoved    = "domain.removed"
 	EndpointDisabled = "endpoint.disabled"
 	EndpointWarning  = "endpoint.warning"
+	EndpointAlert    = "endpoint.alert"
 	DeliveryFailed   = "delivery.failed"
 )
 
@@ -47,7 +48,7 @@ var builtinTypes = sync.OnceValue(readBuiltin)
 func readBuiltin() []Type {
 	names := []string{
 		ScanCompleted, AlertTriggered, ScoreChanged, DomainAdded, DomainRemoved,
-		EndpointDisabled, EndpointWarning, DeliveryFailed,
+		EndpointDisabled, EndpointWarning, EndpointAlert, DeliveryFailed,
 	}
 	types := make([]Type, len(names))
 	for i, name := range names {

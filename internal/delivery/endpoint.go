@@ -23,6 +23,7 @@ type Endpoint struct {
 	State          State
 	DisabledReason Reason
 	DisabledAt     time.Time
+	EnabledAt      time.Time // when it was last enabled after it had been disabled; zero = never
 	Health         Health
 
 	CreatedAt     time.Time

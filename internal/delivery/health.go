@@ -22,13 +22,15 @@ const (
 	Warning      Notice = "warning"  // half-way, or four fifths of the way, to being disabled
 	DisabledIt   Notice = "disabled" // this outcome disabled the endpoint
 	DeadLettered Notice = "failed"   // a delivery went to the dead letter queue
+	AlertOpened  Notice = "alert_opened"
+	AlertClosed  Notice = "alert_closed"
 )
 
 // Quiet reports that no event is made of a notice whose cause is a delivery that
 // itself brought news (NoNotice = an ordinary event). News of news could go round for
 // ever among endpoints that fail: so a dead letter that brought any makes no more, and a
 // delivery of a warning causes no warning. A disabling is always told: there are no more of them
-// than of people who enable.
+// than of people who enable. Alerts are told, too: no delivery of news is counted in what they are judged by (Counts).
 func (n Notice) Quiet(news Notice) bool {
 	switch n {
 	case DeadLettered:

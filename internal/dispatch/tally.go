@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/compliancelayer/compliancelayer/internal/catalog"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/failpoint"
 	"github.com/compliancelayer/compliancelayer/internal/store"
@@ -59,6 +60,7 @@ func (t *tally) add(r *store.Result, done *store.Recorded) {
 	if a.Number > 1 {
 		s.Retries++
 	}
+	s.Watched.Add(delivery.CountsOf(*a, catalog.IsOperational(r.Lease.EventType)))
 	s.Latency[bucket(a.EndedAt.Sub(a.StartedAt))]++
 	if a.Class == delivery.OK {
 		s.Succeeded++

@@ -15,8 +15,10 @@ import (
 // Endpoint is an endpoint with what is counted about it.
 type Endpoint struct {
 	store.EndpointView
-	Secrets []Secret // live ones, oldest first; only of Endpoint, nil in lists
-	Day     Summary  // the last 24 hours
+	Secrets      []Secret      // live ones, oldest first; only of Endpoint, nil in lists
+	Day          Summary       // the last 24 hours
+	Alerts       []store.Alert // those that are open, oldest first
+	SinceEnabled *SinceEnabled // of one that was enabled again in the last 24 hours; else nil
 }
 
 // CreateEndpoint is what a new endpoint is made of.
@@ -130,13 +132,9 @@ func (m *Manager) ListEndpoints(ctx context.Context, caller auth.Caller, page Pa
 			if v.Headers, err = dispatch.OpenHeaders(m.box, v.Endpoint); err != nil {
 				return List[Endpoint]{}, err
 			}
-			day, err := m.day(ctx, caller.AccountID, v.ID)
-			if err != nil {
-				return List[Endpoint]{}, err
-			}
-			list.Rows = append(list.Rows, Endpoint{EndpointView: v, Day: day})
+			list.Rows = append(list.Rows, Endpoint{EndpointView: v})
 		}
-		return list, nil
+		return list, m.addHealth(ctx, caller.AccountID, list.Rows)
 	})
 }
 
@@ -192,11 +190,9 @@ func (m *Manager) endpoint(ctx context.Context, accountID, id string) (Endpoint,
 	if err != nil {
 		return Endpoint{}, err
 	}
-	day, err := m.day(ctx, accountID, id)
-	if err != nil {
-		return Endpoint{}, err
-	}
-	return Endpoint{EndpointView: view, Secrets: secrets, Day: day}, nil
+	one := []Endpoint{{EndpointView: view, Secrets: secrets}}
+	err = m.addHealth(ctx, accountID, one)
+	return one[0], err
 }
 
 // stored reads the row of an endpoint.

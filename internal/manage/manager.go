@@ -23,6 +23,7 @@ type Store interface {
 	store.People
 	store.Types
 	store.Audit
+	store.Alerts
 	store.Bus
 	// Clock gives the time that leases are reckoned in, as store.Queue has it.
 	Clock(ctx context.Context) (time.Time, error)

@@ -35,6 +35,7 @@ type Store interface {
 	Endpoint(ctx context.Context, accountID, id string) (store.EndpointView, error)
 	Delivery(ctx context.Context, accountID string, id delivery.ID) (delivery.Delivery, error)
 	Attempt(ctx context.Context, accountID string, id delivery.ID, number int) (delivery.Attempt, error)
+	Alert(ctx context.Context, accountID, id string) (store.Alert, error)
 }
 
 // Publisher accepts operational events.
@@ -232,6 +233,9 @@ func (n *Notifier) event(ctx context.Context, row store.NoticeRow) (publish.Inpu
 	if err != nil {
 		return publish.Input{}, err
 	}
+	if row.AlertID != "" {
+		return n.alertEvent(ctx, row, e)
+	}
 	last, err := n.lastAttempt(ctx, row)
 	if err != nil {
 		return publish.Input{}, err
@@ -276,6 +280,10 @@ func (n *Notifier) lastAttempt(ctx context.Context, row store.NoticeRow) (*catal
 
 // log says it to whoever reads the server's log.
 func (n *Notifier) log(row store.NoticeRow) {
+	if row.AlertID != "" {
+		n.logAlert(row)
+		return
+	}
 	attrs := []any{slog.String("account_id", row.AccountID), slog.String("endpoint_id", row.EndpointID), slog.Int64("delivery_id", int64(row.DeliveryID)), slog.Int("consecutive_failures", row.Failures)}
 	switch row.Kind {
 	case delivery.DisabledIt:

@@ -112,6 +112,8 @@ type Store interface {
 	Types
 	Audit
 	Notices
+	Watch
+	Alerts
 	Upkeep
 	Bus
 }
@@ -180,6 +182,7 @@ type NoticeRow struct {
 	Number     int             // of that attempt
 	Failures   int             // consecutive failures, that attempt included
 	Reason     delivery.Reason // of a DisabledIt
+	AlertID    string          // of an AlertOpened or AlertClosed, which no delivery caused
 	Quiet      bool            // no event is made of it: delivery.Notice.Quiet
 	CreatedAt  time.Time
 }

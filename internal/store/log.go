@@ -158,7 +158,8 @@ type Stat struct {
 	Dead       int // deliveries that went to the dead letter queue
 	Latency    [len(LatencyBounds) + 1]int
 
-	LastSuccessAt time.Time // of the endpoint; only WriteStats reads it
+	Watched       delivery.Counts // of these attempts, what the health watch goes by; only WriteStats reads it, and Watched sums it
+	LastSuccessAt time.Time       // of the endpoint; only WriteStats reads it
 }
 
 // Add adds the counts of another Stat; whose they are is left as it is.

@@ -89,7 +89,7 @@ func slownessOf(stats manage.Stats) chart {
 	all := steps(stats.Series, func(s *step, p manage.Point) {
 		took := max(p.P95.Seconds(), s.ok+s.failed)
 		s.ok, s.failed = took, 0
-		if took > slowAnswer.Seconds() {
+		if took > delivery.SlowAfter.Seconds() {
 			s.ok, s.failed = 0, took
 		}
 		s.title = fmt.Sprintf("%s: 95 of 100 within %s", s.at.Format("15:04"), short(time.Duration(took*float64(time.Second))))
@@ -123,29 +123,51 @@ func phasesOf(t delivery.Timing) []phase {
 	return all
 }
 
-// alert is one of the four conditions that the health of an endpoint is judged by.
+// alert is one of the four conditions that an endpoint is watched for.
 type alert struct {
-	Name string
-	Now  string // as it is
-	Bad  bool
+	Name  string
+	Now   string // as it was when the alert opened; of one that did not, over the last day
+	Above string // what opens the alert; "" of a state
+	Bad   bool
+	Since time.Time // of a bad one
 }
 
-// The thresholds of the health of an endpoint (the seed document, monitoring).
-const (
-	mostFailing = 0.10             // of the attempts
-	slowAnswer  = 10 * time.Second // within which 95 of 100 answers came
-	mostRetries = 0.20             // of the attempts were not a delivery's first
-)
-
+// alertsOf shows the three that the health watch opens and closes, and the state.
 func alertsOf(e endpointRow, stats manage.Stats) []alert {
-	failing, retries := 1-stats.SuccessRate, 0.0
+	retries := 0.0
 	if stats.Attempts > 0 {
 		retries = float64(stats.Retries) / float64(stats.Attempts)
 	}
-	return []alert{
-		{"Failing attempts", percent(failing) + " of " + fmt.Sprint(stats.Attempts), failing > mostFailing},
-		{"Slow answers", "95 % within " + short(stats.P95), stats.P95 > slowAnswer},
-		{"Repeated attempts", percent(retries), retries > mostRetries},
-		{"Disabled", map[bool]string{true: "yes", false: "no"}[e.State == delivery.Disabled], e.State == delivery.Disabled},
+	all := []alert{
+		watched(e, delivery.AlertFailing, percent(1-stats.SuccessRate)+" of "+fmt.Sprint(stats.Attempts)),
+		watched(e, delivery.AlertSlow, "95 % within "+short(stats.P95)),
+		watched(e, delivery.AlertRetries, percent(retries)),
+		{Name: "Disabled", Now: "no"},
 	}
+	if !e.Receives() {
+		all[3] = alert{Name: "Disabled", Now: "yes", Bad: true, Since: e.DisabledAt}
+	}
+	return all
+}
+
+// watched shows one kind of alert, and what there is to say while it is not open.
+func watched(e endpointRow, kind delivery.AlertKind, fine string) alert {
+	one := alert{Name: nameOf(kind), Now: fine, Above: percent(float64(kind.Threshold()) / 100)}
+	for _, a := range e.Alerts {
+		if a.Kind == kind {
+			one.Now, one.Bad, one.Since = percent(a.Opened.Value())+" of "+fmt.Sprint(a.Opened.Attempts), true, a.OpenedAt
+			one.Above = percent(float64(a.Threshold) / 100)
+		}
+	}
+	return one
+}
+
+func nameOf(kind delivery.AlertKind) string {
+	switch kind {
+	case delivery.AlertSlow:
+		return "Slow answers"
+	case delivery.AlertRetries:
+		return "Repeated attempts"
+	}
+	return "Failing attempts"
 }

@@ -41,6 +41,15 @@ func (e endpointRow) Badge() badge {
 	return badge{"Active", "good"}
 }
 
+// OpenAlerts gives a badge for each alert that is open.
+func (e endpointRow) OpenAlerts() []badge {
+	var all []badge
+	for _, a := range e.Alerts {
+		all = append(all, badge{nameOf(a.Kind) + " " + percent(a.Opened.Value()), "warn"})
+	}
+	return all
+}
+
 // Why says in plain words why nothing is sent; "" when something is.
 func (e endpointRow) Why() string {
 	switch {

@@ -13,19 +13,19 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
-const selectEndpoint = `select id, account_id, url, description, events, headers, rate_limit, concurrency, state, disabled_reason, disabled_at,
+const selectEndpoint = `select id, account_id, url, description, events, headers, rate_limit, concurrency, state, disabled_reason, disabled_at, enabled_at,
 	failures, streak, counted_until, next_at, last_success_at, created_at, updated_at from endpoints`
 
 func scanEndpoint(r scanner) (delivery.Endpoint, error) {
 	var e delivery.Endpoint
 	var events, headers string
-	var disabled, until, next, success, created, updated int64
-	err := r.Scan(&e.ID, &e.AccountID, &e.URL, &e.Description, &events, &headers, &e.RateLimit, &e.Concurrency, &e.State, &e.DisabledReason, &disabled,
+	var disabled, enabled, until, next, success, created, updated int64
+	err := r.Scan(&e.ID, &e.AccountID, &e.URL, &e.Description, &events, &headers, &e.RateLimit, &e.Concurrency, &e.State, &e.DisabledReason, &disabled, &enabled,
 		&e.Health.Failures, &e.Health.Streak, &until, &next, &success, &created, &updated)
 	if err != nil {
 		return e, err
 	}
-	e.DisabledAt, e.Health.CountedUntil, e.Health.NextAt, e.LastSuccessAt = at(disabled), at(until), at(next), at(success)
+	e.DisabledAt, e.EnabledAt, e.Health.CountedUntil, e.Health.NextAt, e.LastSuccessAt = at(disabled), at(enabled), at(until), at(next), at(success)
 	e.CreatedAt, e.UpdatedAt = at(created), at(updated)
 	return e, errors.Join(json.Unmarshal([]byte(events), &e.Events), json.Unmarshal([]byte(headers), &e.Headers))
 }
@@ -163,7 +163,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, accountID, id string, change
 			return err
 		}
 		changed.ID, changed.AccountID, changed.CreatedAt = e.ID, e.AccountID, e.CreatedAt
-		changed.State, changed.DisabledReason, changed.DisabledAt, changed.Health = e.State, e.DisabledReason, e.DisabledAt, e.Health
+		changed.State, changed.DisabledReason, changed.DisabledAt, changed.EnabledAt, changed.Health = e.State, e.DisabledReason, e.DisabledAt, e.EnabledAt, e.Health
 		events, headers, err := endpointLists(changed)
 		if err != nil {
 			return err
@@ -200,16 +200,21 @@ func (s *Store) SetState(ctx context.Context, accountID, id string, state delive
 }
 
 // setState writes a state; enabling clears the health, so that old failures do
-// not disable it again.
+// not disable it again, and deleting closes the alerts, of which nobody needs to hear any more.
 func setState(ctx context.Context, c conn, accountID, id string, state delivery.State, reason delivery.Reason, now int64) error {
 	query, disabledAt := `update endpoints set state = $1, disabled_reason = $2, disabled_at = $3, updated_at = $4 where id = $5`, now
 	if state == delivery.Enabled {
 		reason, disabledAt = delivery.NotDisabled, 0
-		query = `update endpoints set state = $1, disabled_reason = $2, disabled_at = $3, updated_at = $4,
+		query = `update endpoints set state = $1, disabled_reason = $2, disabled_at = $3, enabled_at = $4, updated_at = $4,
 			failures = 0, streak = 0, counted_until = 0, next_at = 0, probe_token = 0, probe_until = 0 where id = $5`
 	}
 	if _, err := c.exec(ctx, query, string(state), string(reason), disabledAt, now, id); err != nil {
 		return err
+	}
+	if state == delivery.Deleted {
+		if _, err := c.exec(ctx, closeAlertsOf, now, id); err != nil {
+			return err
+		}
 	}
 	return bump(ctx, c, accountID)
 }

@@ -8,10 +8,10 @@ import (
 
 // ListNotices reads the oldest notices (index notices_oldest).
 func (s *Store) ListNotices(ctx context.Context, limit int) ([]store.NoticeRow, error) {
-	rs, err := s.reads.query(ctx, `select id, account_id, kind, endpoint_id, delivery_id, number, failures, reason, quiet, created_at from notices order by created_at, id limit $1`, limit)
+	rs, err := s.reads.query(ctx, `select id, account_id, kind, endpoint_id, delivery_id, number, failures, reason, alert_id, quiet, created_at from notices order by created_at, id limit $1`, limit)
 	all, err := collect(rs, err, func(r scanner) (n store.NoticeRow, err error) {
 		var quiet, created int64
-		err = r.Scan(&n.ID, &n.AccountID, &n.Kind, &n.EndpointID, &n.DeliveryID, &n.Number, &n.Failures, &n.Reason, &quiet, &created)
+		err = r.Scan(&n.ID, &n.AccountID, &n.Kind, &n.EndpointID, &n.DeliveryID, &n.Number, &n.Failures, &n.Reason, &n.AlertID, &quiet, &created)
 		n.Quiet, n.CreatedAt = quiet != 0, at(created)
 		return n, err
 	})

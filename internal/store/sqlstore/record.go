@@ -249,6 +249,8 @@ func news(eventType string) delivery.Notice {
 		return delivery.DisabledIt
 	case catalog.DeliveryFailed:
 		return delivery.DeadLettered
+	case catalog.EndpointAlert:
+		return delivery.AlertOpened
 	}
 	return delivery.NoNotice
 }

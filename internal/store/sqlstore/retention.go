@@ -170,6 +170,9 @@ func (s *Store) deleteRest(ctx context.Context, before time.Time, limit int) (in
 			{`delete from sessions where id in (select id from sessions where expires_at < $1 limit $2)`, before},
 			{`delete from secrets where id in (select id from secrets where expires_at > 0 and expires_at < $1 limit $2)`, before},
 			{`delete from audit where seq in (select seq from audit where at < $1 order by seq limit $2)`, before.Add(-auditLife)},
+			// Those of an endpoint that is gone are left when a node of the release before, which knows no alerts, deleted it.
+			{`delete from alerts where id in (select id from alerts a where closed_at > 0 and closed_at < $1
+				or not exists (select 1 from endpoints e where e.id = a.endpoint_id) limit $2)`, before},
 			{`delete from endpoints where id in (select id from endpoints e where state = 'deleted' and disabled_at < $1
 				and not exists (select 1 from deliveries d where d.endpoint_id = e.id) limit $2)`, before},
 			{`delete from keys where id in (select k.id from keys k join accounts a on a.id = k.account_id where a.deleted_at > 0 and a.deleted_at < $1 limit $2)`, before},

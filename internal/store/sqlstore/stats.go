@@ -10,10 +10,11 @@ import (
 )
 
 const writeStat = `insert into stats (endpoint_id, minute, writer, account_id, succeeded, failed, retries, delivered, dead,
-		l0, l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13, l14)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+		watched, watched_failed, watched_retries, watched_slow, l0, l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13, l14)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)
 	on conflict (endpoint_id, minute, writer) do update set
 		succeeded = excluded.succeeded, failed = excluded.failed, retries = excluded.retries, delivered = excluded.delivered, dead = excluded.dead,
+		watched = excluded.watched, watched_failed = excluded.watched_failed, watched_retries = excluded.watched_retries, watched_slow = excluded.watched_slow,
 		l0 = excluded.l0, l1 = excluded.l1, l2 = excluded.l2, l3 = excluded.l3, l4 = excluded.l4, l5 = excluded.l5, l6 = excluded.l6, l7 = excluded.l7,
 		l8 = excluded.l8, l9 = excluded.l9, l10 = excluded.l10, l11 = excluded.l11, l12 = excluded.l12, l13 = excluded.l13, l14 = excluded.l14`
 
@@ -27,7 +28,8 @@ func (s *Store) WriteStats(ctx context.Context, stats []store.Stat) error {
 	for _, st := range slices.SortedFunc(slices.Values(stats), func(a, b store.Stat) int {
 		return cmp.Or(cmp.Compare(a.EndpointID, b.EndpointID), a.Minute.Compare(b.Minute))
 	}) {
-		row := []any{st.EndpointID, ms(st.Minute), st.Writer, st.AccountID, st.Succeeded, st.Failed, st.Retries, st.Delivered, st.Dead}
+		row := []any{st.EndpointID, ms(st.Minute), st.Writer, st.AccountID, st.Succeeded, st.Failed, st.Retries, st.Delivered, st.Dead,
+			st.Watched.Attempts, st.Watched.Failed, st.Watched.Retries, st.Watched.Slow}
 		for _, n := range st.Latency {
 			row = append(row, n)
 		}

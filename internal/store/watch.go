@@ -1,0 +1,71 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
+)
+
+// Watch is what the health watch lives on; the rule is delivery.Window's.
+type Watch interface {
+	// Watched gives the endpoints at which an alert may open or close, in the order of their
+	// ids: those that have trouble counted in a minute from Since on, and those that have an open
+	// alert; deleted ones are left out. An endpoint that is well costs nothing, however much
+	// is delivered to it.
+	Watched(ctx context.Context, q WatchQuery) ([]Watched, error)
+	// OpenAlert adds an alert with its notice: both or neither. It answers false, and writes nothing, when
+	// one of that kind is open at that endpoint, or the endpoint was deleted. Of nodes that do it at once
+	// one is answered true.
+	OpenAlert(ctx context.Context, a Alert) (bool, error)
+	// CloseAlert ends an open alert as Closed and ClosedAt say, with its notice: both or neither. It
+	// answers false, and writes nothing, when it is not open.
+	CloseAlert(ctx context.Context, a Alert) (bool, error)
+}
+
+// Alerts reads what the watch found.
+type Alerts interface {
+	// Alert reads one, open or closed.
+	Alert(ctx context.Context, accountID, id string) (Alert, error)
+	// ListAlerts lists an account's, newest first.
+	ListAlerts(ctx context.Context, accountID string, f AlertFilter, page Page) ([]Alert, string, error)
+	// OpenAlerts gives those that are open at the endpoints named, oldest first.
+	OpenAlerts(ctx context.Context, accountID string, endpointIDs []string) ([]Alert, error)
+}
+
+// WatchQuery asks for endpoints to be judged.
+type WatchQuery struct {
+	Since time.Time // trouble before this has been looked at
+	From  time.Time // of the minutes given
+	Until time.Time // of both; exclusive
+	After string    // an endpoint's id
+	Limit int
+}
+
+// Watched is an endpoint to be judged.
+type Watched struct {
+	AccountID  string
+	EndpointID string
+	EnabledAt  time.Time         // as of delivery.Endpoint
+	Minutes    []delivery.Minute // oldest first; those without attempts may be left out
+	Open       []Alert
+}
+
+// Alert is a time for which an endpoint was not well.
+type Alert struct {
+	ID         string // alt_...
+	AccountID  string
+	EndpointID string
+	Kind       delivery.AlertKind
+	Threshold  int              // percent of the attempts, when it was opened
+	Opened     delivery.Reading // what it was opened by
+	OpenedAt   time.Time
+	Closed     delivery.Reading // what it was closed by
+	ClosedAt   time.Time        // zero = it is open
+}
+
+// AlertFilter narrows a list of alerts. Zero values do not filter.
+type AlertFilter struct {
+	EndpointID string
+	Open       bool // only those that are open
+}
