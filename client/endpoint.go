@@ -44,7 +44,7 @@ type Endpoint struct {
 	LastSuccessAt       *Time         `json:"last_success_at" doc:"When it last answered with 2xx."`
 	Health              Health        `json:"health" doc:"Its last 24 hours."`
 	Alerts              []Alert       `json:"alerts" doc:"What the health watch finds wrong with it now, oldest first."`
-	SinceEnabled        *SinceEnabled `json:"since_enabled" doc:"How it does since it was enabled again; null when that is over 24 hours ago, or it was never disabled, or is."`
+	SinceEnabled        *SinceEnabled `json:"since_enabled,omitempty" doc:"How it does since it was enabled again; left out when that is over 24 hours ago, or it was never disabled, or is now."`
 	Secrets             []SecretInfo  `json:"secrets,omitempty" doc:"Its signing secrets, oldest first, without their text; left out in lists."`
 	Secret              string        `json:"secret,omitempty" doc:"The signing secret. It is answered here, when the endpoint is made, and never again."`
 	CreatedAt           Time          `json:"created_at" doc:"When it was made."`

@@ -103,14 +103,14 @@ func (w *world) storyOfEndpoints(t *testing.T) {
 	if e = must(c.UpdateEndpoint(ctx, e.ID, client.EndpointPatch{Description: pointer("words"), RateLimit: pointer(0)}))(t); e.Description != "words" || e.RateLimit != 0 || e.URL != "https://example.com/x" {
 		t.Errorf("changed endpoint: got %+v", e)
 	}
-	if on := must(c.EnableEndpoint(ctx, e.ID, client.Enable{Held: "keep"}))(t); !on.Endpoint.Enabled || on.Job != nil {
+	if on := must(c.EnableEndpoint(ctx, e.ID, client.Enable{Held: "keep"}))(t); !on.Endpoint.Enabled || on.Job != nil || on.Endpoint.SinceEnabled == nil || on.Endpoint.SinceEnabled.Of != 0 {
 		t.Errorf("enabled endpoint: got %+v", on)
 	}
 	test := must(c.TestEndpoint(ctx, e.ID, client.TestEndpoint{}))(t)
 	if !test.Succeeded || test.Attempt.Request == nil || !strings.Contains(test.Attempt.Request.Body, `"test":true`) {
 		t.Errorf("test: got %+v, want success with the body that was sent", test)
 	}
-	if off := must(c.DisableEndpoint(ctx, e.ID, client.Disable{Reason: "maintenance"}))(t); off.Enabled {
+	if off := must(c.DisableEndpoint(ctx, e.ID, client.Disable{Reason: "maintenance"}))(t); off.Enabled || off.SinceEnabled != nil {
 		t.Errorf("disabled endpoint: got %+v", off)
 	}
 	found := 0
@@ -214,6 +214,18 @@ func (w *world) storyOfDeliveries(t *testing.T) {
 	}
 	check(t, w.db.WriteStats(ctx, []store.Stat{{AccountID: w.other, EndpointID: e.ID, Minute: now.Truncate(time.Minute), Succeeded: 3, Failed: 1, Latency: [15]int{0, 4}}}))
 	stats := must(c.Stats(ctx, client.StatsQuery{EndpointID: e.ID, Window: "1h"}))(t)
+	a := store.Alert{ID: "alt_1", AccountID: w.other, EndpointID: e.ID, Kind: delivery.AlertFailing, Threshold: 10, Opened: delivery.Reading{Attempts: 40, Failed: 8, Bad: 6, Span: time.Hour}, OpenedAt: now}
+	if opened := must(w.db.OpenAlert(ctx, a))(t); !opened {
+		t.Error("the alert was not opened")
+	}
+	alerts := must(c.Alerts(ctx, client.AlertQuery{EndpointID: e.ID, Open: true}))(t)
+	want := []client.Alert{{ID: "alt_1", EndpointID: e.ID, Kind: "failing", Open: true, Value: 0.15, Threshold: 0.1, WindowS: 3600, Attempts: 40, Failed: 8, OpenedAt: client.At(now)}}
+	if diff := cmp.Diff(want, alerts.Data); diff != "" {
+		t.Errorf("alerts (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, must(c.Endpoint(ctx, e.ID))(t).Alerts); diff != "" {
+		t.Errorf("alerts of the endpoint (-want +got):\n%s", diff)
+	}
 	if stats.Window != "1h" || stats.Attempts != 4 || *stats.SuccessRate != 0.75 || len(stats.Series) < 60 || stats.StepS != 60 {
 		t.Errorf("stats: got %+v", stats)
 	}

@@ -32,6 +32,10 @@ func TestOperationalStructsWriteTheSamples(t *testing.T) {
 				Hint: "The endpoint did not answer within 30 s. Answer first and work afterwards.",
 			},
 		},
+		EndpointAlert: EndpointAlertData{
+			EndpointID: "ep_2f9c81d04b7e", URL: url, Description: "Ticket system", AlertID: "alt_5w2q7n3k6c4d", Alert: "failing", State: "opened",
+			Value: 0.15, Threshold: 0.1, WindowSeconds: 3600, Attempts: 120, Failed: 18, OpenedAt: Timestamp(at),
+		},
 		DeliveryFailed: DeliveryFailedData{
 			DeliveryID: "12345", EventID: "550e8400-e29b-41d4-a716-446655440000", EventType: "scan.completed",
 			EndpointID: "ep_2f9c81d04b7e", URL: url, Attempts: 6,
@@ -45,6 +49,26 @@ func TestOperationalStructsWriteTheSamples(t *testing.T) {
 		got, err := json.Marshal(data)
 		if want := string(builtin(t, name).Sample); err != nil || string(got) != want {
 			t.Errorf("%s: %v\n got %s\nwant %s", name, err, got, want)
+		}
+	}
+}
+
+func TestTheDataOfAnyAlertIsValid(t *testing.T) {
+	t.Parallel()
+	v := compiled(t, EndpointAlert)
+	closed := Timestamp(time.Date(2026, 3, 8, 13, 34, 56, 0, time.UTC))
+	for _, kind := range delivery.AlertKinds() {
+		for _, data := range []EndpointAlertData{
+			{EndpointID: "ep_1", AlertID: "alt_1", Alert: string(kind), State: "opened", Value: 1.0 / 3, Threshold: float64(kind.Threshold()) / 100, WindowSeconds: 3600, Attempts: 21, Failed: 7},
+			{EndpointID: "ep_1", AlertID: "alt_1", Alert: string(kind), State: "closed", ClosedAt: &closed},
+		} {
+			text, err := json.Marshal(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := v.Validate(text); err != nil {
+				t.Errorf("%s: %v", text, err)
+			}
 		}
 	}
 }

@@ -54,7 +54,7 @@ func TestMatchOverTheWholeTable(t *testing.T) {
 	t.Parallel()
 	names := []string{
 		"scan.completed", "alert.triggered", "score.changed", "domain.added", "domain.removed",
-		"endpoint.disabled", "endpoint.warning", "delivery.failed",
+		"endpoint.disabled", "endpoint.warning", "endpoint.alert", "delivery.failed",
 		"scan.page.completed", "scanner.started", "order.line.paid", "order.lines",
 	}
 	plain := slices.DeleteFunc(slices.Clone(names), IsOperational)
@@ -66,7 +66,7 @@ func TestMatchOverTheWholeTable(t *testing.T) {
 		"order.line.*":      {"order.line.paid"},
 		"domain.*":          {"domain.added", "domain.removed"},
 		"domain.added":      {"domain.added"},
-		"endpoint.*":        {"endpoint.disabled", "endpoint.warning"},
+		"endpoint.*":        {"endpoint.disabled", "endpoint.warning", "endpoint.alert"},
 		"endpoint.disabled": {"endpoint.disabled"},
 		"delivery.*":        {"delivery.failed"},
 		"delivery.failed":   {"delivery.failed"},

@@ -14,7 +14,7 @@ func TestBuiltinTypesAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
 	want := map[string]bool{ // name: operational
 		"scan.completed": false, "alert.triggered": false, "score.changed": false, "domain.added": false, "domain.removed": false,
-		"endpoint.disabled": true, "endpoint.warning": true, "delivery.failed": true,
+		"endpoint.disabled": true, "endpoint.warning": true, "endpoint.alert": true, "delivery.failed": true,
 	}
 	got := make(map[string]bool)
 	for _, typ := range Builtin() {
@@ -106,7 +106,11 @@ func TestRequiredFields(t *testing.T) {
 		DomainRemoved:    {"domain"},
 		EndpointDisabled: {"consecutive_failures", "disabled_at", "endpoint_id", "reason", "url"},
 		EndpointWarning:  {"consecutive_failures", "disable_after", "endpoint_id", "url"},
-		DeliveryFailed:   {"attempts", "delivery_id", "endpoint_id", "event_id", "event_type", "url"},
+		EndpointAlert: {
+			"alert", "alert_id", "attempts", "endpoint_id", "failed", "opened_at", "state",
+			"threshold", "url", "value", "window_seconds",
+		},
+		DeliveryFailed: {"attempts", "delivery_id", "endpoint_id", "event_id", "event_type", "url"},
 	}
 	for _, typ := range Builtin() {
 		var sample map[string]json.RawMessage

@@ -24,7 +24,7 @@ func TestCountsAreWrittenAsTheyStandUntilTheirMinuteIsOver(t *testing.T) {
 		tl.add(failure, &store.Recorded{})
 		all := tl.unwritten()
 		wanted := []store.Stat{{AccountID: "acc_1", EndpointID: "ep_1", Minute: minute, Failed: want}}
-		if diff := cmp.Diff(wanted, all, cmpopts.IgnoreFields(store.Stat{}, "Writer", "Latency")); diff != "" {
+		if diff := cmp.Diff(wanted, all, cmpopts.IgnoreFields(store.Stat{}, "Writer", "Latency", "Watched")); diff != "" {
 			t.Fatalf("counts (-want +got):\n%s", diff)
 		}
 		return all[0].Writer
@@ -58,5 +58,26 @@ func TestCountsThatCannotBeWrittenAreBounded(t *testing.T) {
 	}
 	if n := len(tl.stats); n != maxTally {
 		t.Errorf("%d minutes are kept, want %d at the most", n, maxTally)
+	}
+}
+
+// News of trouble is sent to endpoints, too. If its attempts counted, endpoints that hear of each
+// other's alerts could keep each other's alive.
+func TestTheWatchGoesByNoOperationalEvent(t *testing.T) {
+	t.Parallel()
+	minute := time.Date(2030, 3, 8, 12, 34, 0, 0, time.UTC)
+	tl := newTally()
+	for _, eventType := range []string{"scan.completed", "order.shipped", "endpoint.alert", "endpoint.warning", "endpoint.disabled", "delivery.failed"} {
+		tl.add(&store.Result{
+			Lease: delivery.Lease{AccountID: "acc_1", EndpointID: "ep_1", EventType: eventType},
+			Attempt: delivery.Attempt{
+				Number: 2, Cycle: delivery.Automatic,
+				Outcome: delivery.Outcome{StartedAt: minute, EndedAt: minute.Add(20 * time.Second), Class: delivery.ServerError},
+			},
+		}, &store.Recorded{})
+	}
+	got := tl.unwritten()[0]
+	if want := (delivery.Counts{Attempts: 2, Failed: 2, Retries: 2, Slow: 2}); got.Watched != want || got.Failed != 6 {
+		t.Errorf("watched %+v of %d failures; want %+v of 6", got.Watched, got.Failed, want)
 	}
 }

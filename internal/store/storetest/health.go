@@ -257,7 +257,7 @@ func healthDeadLetter(w *world) {
 func healthQuiet(w *world) {
 	for eventType, news := range map[string]delivery.Notice{
 		"scan.completed": delivery.NoNotice, "endpoint.disabled": delivery.DisabledIt,
-		"endpoint.warning": delivery.Warning, "delivery.failed": delivery.DeadLettered,
+		"endpoint.warning": delivery.Warning, "endpoint.alert": delivery.AlertOpened, "delivery.failed": delivery.DeadLettered,
 	} {
 		w.t.Run(eventType, func(t *testing.T) {
 			w := newWorld(t, w.s)

@@ -30,6 +30,7 @@ type victim struct {
 	user     store.User
 	invite   store.Invite
 	session  store.Session
+	alert    store.Alert
 }
 
 func newVictim(t *testing.T, s store.Store) victim {
@@ -50,6 +51,7 @@ func newVictim(t *testing.T, s store.Store) victim {
 	v.must("create type", s.CreateType(v.ctx(), typeOf(v.account, "own.type"), many))
 	v.must("add audit", s.AddAudit(v.ctx(), store.AuditEntry{AccountID: v.account, Actor: "system", Action: "check", At: at(0)}))
 	v.addStats(statOf(v.account, v.endpoint, 0, 1))
+	v.alert = v.openAlert(v.endpoint, delivery.AlertFailing, 0)
 	v.job = v.newJob(store.JobRetry, store.DeliveryFilter{Class: delivery.Reset})
 	jobs, err := s.ClaimJobs(v.ctx(), nodeA, at(0), at(1000*time.Hour), 100)
 	v.must("claim jobs", err)
@@ -88,6 +90,7 @@ func (v victim) rows() []any {
 	keep(v.audit(10), nil)
 	keep(v.stats("", 0, 10), nil)
 	keep(v.notices(), nil)
+	keep(v.s.Alert(v.ctx(), v.account, v.alert.ID))
 	return all
 }
 
@@ -134,7 +137,7 @@ func unscoped() map[string]string {
 		"Clock": node, "Beat": node, "Leave": node, "Ping": node, "DeleteOld": node, "SettleDeleted": node, "Depth": node, "Backup": node,
 		"Value": node, "SetValueOnce": node, "Close": node, "Announce": node, "Listen": node,
 		"Due": dispatcher, "Claim": dispatcher, "Record": dispatcher, "Return": dispatcher, "Settle": dispatcher, "Rewind": dispatcher,
-		"Lane": dispatcher, "WriteStats": dispatcher, "ClaimJobs": dispatcher, "ListNotices": dispatcher, "DeleteNotice": dispatcher,
+		"Lane": dispatcher, "WriteStats": dispatcher, "ClaimJobs": dispatcher, "ListNotices": dispatcher, "Watched": "the watch works for all accounts", "DeleteNotice": dispatcher,
 		"Account": admin, "CreateAccount": admin, "DeleteAccount": admin, "ListAccounts": admin,
 		"AddAudit": own, "CreateLink": own,
 		"KeyByHash": "the hash is the proof of who asks", "UseLink": "the hash is the proof of who asks",
@@ -150,7 +153,7 @@ func unscoped() map[string]string {
 // scoped lists what is tried with each method that sees one account's rows.
 func scoped() map[string]trespass {
 	all := make(map[string]trespass)
-	for _, part := range []map[string]trespass{trespassEndpoints(), trespassLog(), trespassWork(), trespassPeople(), trespassRest()} {
+	for _, part := range []map[string]trespass{trespassEndpoints(), trespassLog(), trespassWork(), trespassPeople(), trespassRest(), trespassAlerts()} {
 		for name, try := range part {
 			all[name] = try
 		}

@@ -59,6 +59,7 @@ func across() []group {
 		{"depth", depthChecks()},
 		{"retention", retentionChecks()},
 		{"notices", noticeChecks()},
+		{"watch", watchChecks()},
 		{"jobs", jobChecks()},
 		{"nodes", nodeChecks()},
 		{"rewind", rewindChecks()},
@@ -88,6 +89,7 @@ func within() []group {
 		{"types", typeChecks()},
 		{"audit", auditChecks()},
 		{"stats", statChecks()},
+		{"alerts", alertChecks()},
 		{"upkeep", upkeepChecks()},
 		{"bus", busChecks()},
 	}
