@@ -1,0 +1,327 @@
+package watch_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
+	"github.com/compliancelayer/compliancelayer/internal/store"
+	"github.com/compliancelayer/compliancelayer/internal/store/sqlstore"
+	"github.com/compliancelayer/compliancelayer/internal/watch"
+)
+
+// world is a Watcher on a real SQLite file in virtual time. What is counted the tests write
+// themselves, as the dispatcher would.
+type world struct {
+	t      *testing.T
+	db     *sqlstore.Store
+	shift  time.Duration // of the store's clock
+	away   bool          // the store answers errors
+	asked  int           // calls of Watched
+	given  int           // endpoints that they answered
+	log    strings.Builder
+	woken  int
+	writes int
+}
+
+func (w *world) Clock(ctx context.Context) (time.Time, error) {
+	now, err := w.db.Clock(ctx)
+	return now.Add(w.shift), err
+}
+
+func (w *world) Watched(ctx context.Context, q store.WatchQuery) ([]store.Watched, error) {
+	if w.away {
+		return nil, store.ErrUnavailable
+	}
+	w.asked++
+	found, err := w.db.Watched(ctx, q)
+	w.given += len(found)
+	return found, err
+}
+
+func (w *world) OpenAlert(ctx context.Context, a store.Alert) (bool, error) {
+	return w.db.OpenAlert(ctx, a)
+}
+
+func (w *world) CloseAlert(ctx context.Context, a store.Alert) (bool, error) {
+	return w.db.CloseAlert(ctx, a)
+}
+
+func within(t *testing.T, story func(w *world)) {
+	t.Helper()
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "test.db")
+	synctest.Test(t, func(t *testing.T) {
+		db, err := sqlstore.Open(t.Context(), sqlstore.Config{Database: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		story(&world{t: t, db: db})
+		if err := db.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+}
+
+// start runs a Watcher, as a node does, and gives what kills it.
+func (w *world) start() (kill func()) {
+	w.t.Helper()
+	watcher := watch.New(watch.Config{Store: w, Wake: func() { w.woken++ }, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
+	ctx, cancel := context.WithCancel(w.t.Context())
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		if err := watcher.Run(ctx); err != nil {
+			w.t.Errorf("run: %v", err)
+		}
+	})
+	synctest.Wait()
+	return func() {
+		cancel()
+		ended.Wait()
+	}
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) endpoint(id string) {
+	w.t.Helper()
+	now := time.Now()
+	e := delivery.Endpoint{ID: id, AccountID: store.DefaultAccount, URL: "https://example.com/" + id, Events: []string{"*"}, State: delivery.Enabled, CreatedAt: now, UpdatedAt: now}
+	w.must(w.db.CreateEndpoint(w.t.Context(), e, store.Secret{ID: "sec_" + id, Role: store.Current, Sealed: []byte("x"), CreatedAt: now}, 100_000))
+}
+
+// minutes lets n minutes pass, each with 20 attempts of which some failed.
+func (w *world) minutes(n int, id string, failed int) {
+	w.t.Helper()
+	for range n {
+		w.count(id, delivery.Counts{Attempts: 20, Failed: failed})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+	}
+}
+
+func (w *world) count(id string, c delivery.Counts) {
+	w.t.Helper()
+	w.writes++
+	now := time.Now().Add(w.shift).Truncate(time.Minute)
+	w.must(w.db.WriteStats(w.t.Context(), []store.Stat{{AccountID: store.DefaultAccount, EndpointID: id, Minute: now, Writer: fmt.Sprint(w.writes), Watched: c}}))
+}
+
+// want reports other alerts and notices than those wanted: "failing open" or "failing closed", oldest first.
+func (w *world) want(notices int, alerts ...string) {
+	w.t.Helper()
+	all, _, err := w.db.ListAlerts(w.t.Context(), store.DefaultAccount, store.AlertFilter{}, store.Page{Limit: 100})
+	w.must(err)
+	var got []string
+	for i := range all {
+		a := all[len(all)-1-i]
+		state := "closed"
+		if a.ClosedAt.IsZero() {
+			state = "open"
+		}
+		got = append(got, string(a.Kind)+" "+state)
+	}
+	if strings.Join(got, ", ") != strings.Join(alerts, ", ") {
+		w.t.Errorf("alerts: %v, want %v", got, alerts)
+	}
+	rows, err := w.db.ListNotices(w.t.Context(), 100)
+	w.must(err)
+	if len(rows) != notices {
+		w.t.Errorf("%d notices, want %d", len(rows), notices)
+	}
+}
+
+func TestAnEndpointThatFailsIsToldOfOnceAndOnceThatItIsWell(t *testing.T) {
+	within(t, func(w *world) {
+		w.endpoint("ep_1")
+		defer w.start()()
+		w.minutes(10, "ep_1", 0)
+		w.minutes(19, "ep_1", 3) // 15 %, but less than 10 % of the hour
+		w.want(0)
+		w.minutes(11, "ep_1", 3)
+		w.want(1, "failing open")
+		w.minutes(8, "ep_1", 0) // 7 % of the last 15 minutes
+		w.want(1, "failing open")
+		w.minutes(3, "ep_1", 0)
+		w.want(2, "failing closed")
+		w.minutes(60, "ep_1", 0)
+		w.want(2, "failing closed")
+		if w.woken != 2 {
+			w.t.Errorf("whoever tells was woken %d times, want 2", w.woken)
+		}
+		all, _, err := w.db.ListAlerts(w.t.Context(), store.DefaultAccount, store.AlertFilter{}, store.Page{Limit: 100})
+		w.must(err)
+		a := all[0]
+		if v := a.Opened.Value(); v <= 0.1 || v > 0.15 || a.Opened.Span != time.Hour || a.Threshold != 10 {
+			w.t.Errorf("opened by %+v over %d %%", a.Opened, a.Threshold)
+		}
+		if v := a.Closed.Value(); v > 0.05 || a.Closed.Attempts < 280 || !a.ClosedAt.After(a.OpenedAt) {
+			w.t.Errorf("closed by %+v, from %s to %s", a.Closed, a.OpenedAt, a.ClosedAt)
+		}
+	})
+}
+
+// Two nodes watch; one is killed while the endpoint fails, the other when it is well again, and one comes up.
+func TestNodesThatWatchTogetherAndDieTellOnce(t *testing.T) {
+	within(t, func(w *world) {
+		w.endpoint("ep_1")
+		kill, killOther := w.start(), w.start()
+		w.minutes(5, "ep_1", 3)
+		w.want(1, "failing open")
+		kill()
+		w.minutes(5, "ep_1", 3)
+		killOther()
+		w.minutes(40, "ep_1", 0)
+		w.want(1, "failing open") // nobody looks
+		defer w.start()()
+		w.want(2, "failing closed")
+	})
+}
+
+// Nobody looked while the endpoint failed; nothing is sent to it since.
+func TestWhatFailedWhileNobodyLookedIsFound(t *testing.T) {
+	within(t, func(w *world) {
+		w.endpoint("ep_1")
+		w.minutes(5, "ep_1", 20)
+		time.Sleep(8 * time.Minute)
+		defer w.start()()
+		w.want(1, "failing open")
+	})
+}
+
+func TestAnAlertEndsWhenNothingIsSentAnyMore(t *testing.T) {
+	within(t, func(w *world) {
+		w.endpoint("ep_1")
+		defer w.start()()
+		w.minutes(3, "ep_1", 20)
+		w.want(1, "failing open")
+		_, err := w.db.SetState(w.t.Context(), store.DefaultAccount, "ep_1", delivery.Disabled, delivery.ByFailures, time.Now())
+		w.must(err)
+		time.Sleep(50 * time.Minute)
+		w.want(1, "failing open") // it is disabled, and what it was disabled for is in the window
+		time.Sleep(15 * time.Minute)
+		synctest.Wait()
+		w.want(2, "failing closed")
+		all, _, err := w.db.ListAlerts(w.t.Context(), store.DefaultAccount, store.AlertFilter{}, store.Page{Limit: 1})
+		w.must(err)
+		if all[0].Closed.Attempts != 0 {
+			w.t.Errorf("closed by %+v, want no attempts", all[0].Closed)
+		}
+	})
+}
+
+// What made somebody repair an endpoint is no alert of the repaired one.
+func TestAnEndpointStartsAnewWhenItIsEnabled(t *testing.T) {
+	within(t, func(w *world) {
+		w.endpoint("ep_1")
+		defer w.start()()
+		w.minutes(3, "ep_1", 20)
+		w.want(1, "failing open")
+		for _, state := range []delivery.State{delivery.Disabled, delivery.Enabled} {
+			_, err := w.db.SetState(w.t.Context(), store.DefaultAccount, "ep_1", state, delivery.ByHand, time.Now())
+			w.must(err)
+		}
+		w.minutes(10, "ep_1", 0)
+		w.want(2, "failing closed")
+		w.minutes(10, "ep_1", 20)
+		w.want(3, "failing closed", "failing open")
+	})
+}
+
+func TestADeletedEndpointIsNotToldOf(t *testing.T) {
+	within(t, func(w *world) {
+		w.endpoint("ep_1")
+		defer w.start()()
+		w.minutes(3, "ep_1", 20)
+		_, err := w.db.DeleteEndpoint(w.t.Context(), store.DefaultAccount, "ep_1", time.Now())
+		w.must(err)
+		w.want(1, "failing closed")
+		w.minutes(90, "ep_1", 20) // of attempts that were under way
+		w.want(1, "failing closed")
+	})
+}
+
+// The database's clock is put back by half an hour: what is counted from then on is judged at once,
+// and no alert ends before it began.
+func TestAClockThatIsPutBackHidesNothing(t *testing.T) {
+	within(t, func(w *world) {
+		w.endpoint("ep_1")
+		w.endpoint("ep_2")
+		defer w.start()()
+		w.minutes(40, "ep_1", 0)
+		w.minutes(2, "ep_1", 20)
+		w.minutes(3, "ep_1", 20)
+		w.want(1, "failing open")
+		w.shift = -30 * time.Minute
+		w.minutes(2, "ep_2", 20)
+		w.want(3, "failing open", "failing closed") // as of now, ep_1 was always well
+		w.minutes(60, "ep_2", 0)
+		all, _, err := w.db.ListAlerts(w.t.Context(), store.DefaultAccount, store.AlertFilter{}, store.Page{Limit: 10})
+		w.must(err)
+		for _, a := range all {
+			if !a.ClosedAt.IsZero() && a.ClosedAt.Before(a.OpenedAt) {
+				w.t.Errorf("an alert lasted from %s to %s", a.OpenedAt, a.ClosedAt)
+			}
+		}
+	})
+}
+
+func TestADatabaseThatWasAwayIsAskedAgainAndLoggedOnce(t *testing.T) {
+	within(t, func(w *world) {
+		w.endpoint("ep_1")
+		defer w.start()()
+		w.away = true
+		w.minutes(4, "ep_1", 20)
+		time.Sleep(10 * time.Minute)
+		w.away = false
+		time.Sleep(watch.Every)
+		synctest.Wait()
+		w.want(1, "failing open")
+		if n := strings.Count(w.log.String(), "endpoints not watched"); n != 1 {
+			w.t.Errorf("logged %d times:\n%s", n, w.log.String())
+		}
+	})
+}
+
+func TestIdleEndpointsCostOneQuestionALook(t *testing.T) {
+	within(t, func(w *world) {
+		for i := range 1000 {
+			w.endpoint(fmt.Sprintf("ep_%d", i))
+		}
+		w.minutes(1, "ep_7", 0)
+		defer w.start()()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if looks := int(time.Hour/watch.Every) + 1; w.asked != looks || w.given != 0 {
+			w.t.Errorf("%d questions in %d looks gave %d endpoints; want one each, and none", w.asked, looks, w.given)
+		}
+	})
+}
+
+func TestEveryPageIsJudged(t *testing.T) {
+	within(t, func(w *world) {
+		const n = 250
+		for i := range n {
+			id := fmt.Sprintf("ep_%d", i)
+			w.endpoint(id)
+			w.count(id, delivery.Counts{Attempts: 40, Slow: 20})
+		}
+		defer w.start()()
+		all, _, err := w.db.ListAlerts(w.t.Context(), store.DefaultAccount, store.AlertFilter{Open: true}, store.Page{Limit: 1000})
+		if len(all) != n || err != nil {
+			w.t.Errorf("%d alerts, %v; want %d", len(all), err, n)
+		}
+	})
+}
