@@ -75,6 +75,12 @@ var endpointVerbs = []verbs{
 	{"deleted", none, []string{"DeleteOld"}},
 }
 
+var alertVerbs = []verbs{
+	{none, "open", []string{"OpenAlert"}},
+	{"open", "closed", []string{"CloseAlert", "DeleteEndpoint", "DeleteAccount"}},
+	{"closed", none, []string{"DeleteOld"}},
+}
+
 var laneVerbs = []verbs{{none, "open", []string{"CreateEndpoint", "SetState"}}}
 
 func edgesOf(list []verbs) []edge {
@@ -96,6 +102,7 @@ func TestTheDrawingsShowWhatTheCodeDoes(t *testing.T) {
 	}{
 		{"A delivery", append(edgesOf(deliveryVerbs), recordedStatuses()...)},
 		{"An endpoint", append(edgesOf(endpointVerbs), recordedStates()...)},
+		{"An alert", edgesOf(alertVerbs)},
 		{"The lane of an enabled endpoint", append(edgesOf(laneVerbs), recordedLanes()...)},
 	}
 	for _, tt := range tests {
@@ -116,7 +123,7 @@ func TestTheDrawingsShowWhatTheCodeDoes(t *testing.T) {
 func TestEveryVerbIsAMethodOfTheStore(t *testing.T) {
 	t.Parallel()
 	contract := reflect.TypeFor[store.Store]()
-	for _, e := range edgesOf(slices.Concat(deliveryVerbs, endpointVerbs, laneVerbs)) {
+	for _, e := range edgesOf(slices.Concat(deliveryVerbs, endpointVerbs, alertVerbs, laneVerbs)) {
 		if _, ok := contract.MethodByName(e.verb); !ok {
 			t.Errorf("%s: store.Store has no method %s", e, e.verb)
 		}

@@ -63,7 +63,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 			return nil
 		}
 		if err != nil && !w.failed {
-			w.Log.Error("endpoints not watched; it is tried again", slog.Any("error", err))
+			w.Log.Error("health not watched; it is tried again", slog.Any("error", err))
 		}
 		w.failed = err != nil
 		select {

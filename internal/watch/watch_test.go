@@ -289,7 +289,7 @@ func TestADatabaseThatWasAwayIsAskedAgainAndLoggedOnce(t *testing.T) {
 		time.Sleep(watch.Every)
 		synctest.Wait()
 		w.want(1, "failing open")
-		if n := strings.Count(w.log.String(), "endpoints not watched"); n != 1 {
+		if n := strings.Count(w.log.String(), "health not watched"); n != 1 {
 			w.t.Errorf("logged %d times:\n%s", n, w.log.String())
 		}
 	})
