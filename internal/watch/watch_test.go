@@ -22,27 +22,38 @@ import (
 type world struct {
 	t      *testing.T
 	db     *sqlstore.Store
-	shift  time.Duration // of the store's clock
-	away   bool          // the store answers errors
-	asked  int           // calls of Watched
-	given  int           // endpoints that they answered
 	log    strings.Builder
-	woken  int
 	writes int
+
+	mu    sync.Mutex
+	shift time.Duration // of the store's clock
+	away  bool          // the store answers errors
+	asked int           // calls of Watched
+	given int           // endpoints that they answered
+	woken int
+}
+
+// locked does something with what the Watchers see or count.
+func (w *world) locked(do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	do()
 }
 
 func (w *world) Clock(ctx context.Context) (time.Time, error) {
 	now, err := w.db.Clock(ctx)
-	return now.Add(w.shift), err
+	w.locked(func() { now = now.Add(w.shift) })
+	return now, err
 }
 
 func (w *world) Watched(ctx context.Context, q store.WatchQuery) ([]store.Watched, error) {
-	if w.away {
+	away := false
+	w.locked(func() { w.asked, away = w.asked+1, w.away })
+	if away {
 		return nil, store.ErrUnavailable
 	}
-	w.asked++
 	found, err := w.db.Watched(ctx, q)
-	w.given += len(found)
+	w.locked(func() { w.given += len(found) })
 	return found, err
 }
 
@@ -73,7 +84,7 @@ func within(t *testing.T, story func(w *world)) {
 // start runs a Watcher, as a node does, and gives what kills it.
 func (w *world) start() (kill func()) {
 	w.t.Helper()
-	watcher := watch.New(watch.Config{Store: w, Wake: func() { w.woken++ }, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
+	watcher := watch.New(watch.Config{Store: w, Wake: func() { w.locked(func() { w.woken++ }) }, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
 	ctx, cancel := context.WithCancel(w.t.Context())
 	var ended sync.WaitGroup
 	ended.Go(func() {
@@ -158,9 +169,11 @@ func TestAnEndpointThatFailsIsToldOfOnceAndOnceThatItIsWell(t *testing.T) {
 		w.want(2, "failing closed")
 		w.minutes(60, "ep_1", 0)
 		w.want(2, "failing closed")
-		if w.woken != 2 {
-			w.t.Errorf("whoever tells was woken %d times, want 2", w.woken)
-		}
+		w.locked(func() {
+			if w.woken != 2 {
+				w.t.Errorf("whoever tells was woken %d times, want 2", w.woken)
+			}
+		})
 		all, _, err := w.db.ListAlerts(w.t.Context(), store.DefaultAccount, store.AlertFilter{}, store.Page{Limit: 100})
 		w.must(err)
 		a := all[0]
@@ -264,7 +277,7 @@ func TestAClockThatIsPutBackHidesNothing(t *testing.T) {
 		w.minutes(2, "ep_1", 20)
 		w.minutes(3, "ep_1", 20)
 		w.want(1, "failing open")
-		w.shift = -30 * time.Minute
+		w.locked(func() { w.shift = -30 * time.Minute })
 		w.minutes(2, "ep_2", 20)
 		w.want(3, "failing open", "failing closed") // as of now, ep_1 was always well
 		w.minutes(60, "ep_2", 0)
@@ -282,10 +295,10 @@ func TestADatabaseThatWasAwayIsAskedAgainAndLoggedOnce(t *testing.T) {
 	within(t, func(w *world) {
 		w.endpoint("ep_1")
 		defer w.start()()
-		w.away = true
+		w.locked(func() { w.away = true })
 		w.minutes(4, "ep_1", 20)
 		time.Sleep(10 * time.Minute)
-		w.away = false
+		w.locked(func() { w.away = false })
 		time.Sleep(watch.Every)
 		synctest.Wait()
 		w.want(1, "failing open")
@@ -297,16 +310,18 @@ func TestADatabaseThatWasAwayIsAskedAgainAndLoggedOnce(t *testing.T) {
 
 func TestIdleEndpointsCostOneQuestionALook(t *testing.T) {
 	within(t, func(w *world) {
-		for i := range 1000 {
+		for i := range 100 {
 			w.endpoint(fmt.Sprintf("ep_%d", i))
 		}
 		w.minutes(1, "ep_7", 0)
 		defer w.start()()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if looks := int(time.Hour/watch.Every) + 1; w.asked != looks || w.given != 0 {
-			w.t.Errorf("%d questions in %d looks gave %d endpoints; want one each, and none", w.asked, looks, w.given)
-		}
+		w.locked(func() {
+			if looks := int(time.Hour/watch.Every) + 1; w.asked != looks || w.given != 0 {
+				w.t.Errorf("%d questions in %d looks gave %d endpoints; want one each, and none", w.asked, looks, w.given)
+			}
+		})
 	})
 }
 
