@@ -84,7 +84,7 @@ func (d *dialer) lookup(ctx context.Context, host string) ([]netip.Addr, error) 
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
 	}
-	if d.policy.dev && host == localhost {
+	if (d.policy.dev || d.policy.server != 0) && host == localhost {
 		// RFC 6761 section 6.3: localhost is loopback and asks no DNS.
 		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, nil
 	}

@@ -36,6 +36,8 @@ type Policy struct {
 	nat64Decode bool
 	own         func() []netip.AddrPort
 	idna        *idna.Profile
+	server      uint16 // the one port of a [Server]; 0 = this is a policy of deliveries
+	near        bool   // addresses that are public are denied
 }
 
 // NewPolicy makes a policy. It fails when an allow rule is malformed or could
@@ -89,6 +91,7 @@ const (
 	hintPrivate  = "Use a public address, or ask the operator to open this one (serve --allow-targets)."
 	hintLoopback = "Loopback targets are only for development mode (serve --dev) or the operator's allow list (serve --allow-targets)."
 	hintNAT64    = "Use the IPv4 address, or ask the operator to turn on NAT64 decoding (serve --nat64-decode)."
+	hintNear     = "Turn TLS on, or use a server on this machine or in a private network."
 	hintOwn      = "Use the address of the program that shall receive the events."
 )
 
@@ -117,7 +120,10 @@ func (p *Policy) judge(ap netip.AddrPort) verdict {
 			return v
 		}
 	}
-	if badPort(ap.Port()) {
+	if p.near && softDenied(a).ok() {
+		return verdict{what: "a public address, to which nothing goes without TLS", hint: hintNear}
+	}
+	if badPort(ap.Port()) && (p.server == 0 || ap.Port() != p.server) {
 		return verdict{port: true}
 	}
 	return verdict{}

@@ -18,11 +18,14 @@ func (s *Store) ListNotices(ctx context.Context, limit int) ([]store.NoticeRow, 
 	return all, reading("list notices", err)
 }
 
-// DeleteNotice removes a notice that has been told.
-func (s *Store) DeleteNotice(ctx context.Context, id string) error {
+// DeleteNotice removes a notice that has been told and writes its mails.
+func (s *Store) DeleteNotice(ctx context.Context, id string, mails ...store.Mail) error {
 	return s.write(ctx, "delete notice", func(ctx context.Context, c conn) error {
-		_, err := c.exec(ctx, `delete from notices where id = $1`, id)
-		return err
+		n, err := c.exec(ctx, `delete from notices where id = $1`, id)
+		if err != nil || n == 0 {
+			return err
+		}
+		return queueMails(ctx, c, mails)
 	})
 }
 

@@ -11,6 +11,9 @@ import (
 // ownerRole is auth.Owner: an account that has members keeps one of these.
 const ownerRole = "owner"
 
+// adminRole is auth.Administrator.
+const adminRole = "admin"
+
 // SetUpOwner uses the set-up link up and adds the first member.
 func (s *Store) SetUpOwner(ctx context.Context, hash [32]byte, owner store.User, now time.Time) error {
 	return s.write(ctx, "set up owner", func(ctx context.Context, c conn) error {

@@ -48,6 +48,8 @@ func newVictim(t *testing.T, s store.Store) victim {
 	v.user, v.invite = v.newUser("owner"), inviteTo(v.account)
 	v.must("create invitation", s.CreateInvite(v.ctx(), v.invite))
 	v.session = v.newSession(v.user)
+	v.must("add recipient", s.AddRecipient(v.ctx(), recipientOf(v.account), many))
+	v.tell(mailTo(v.account, newEmail()))
 	v.must("create type", s.CreateType(v.ctx(), typeOf(v.account, "own.type"), many))
 	v.must("add audit", s.AddAudit(v.ctx(), store.AuditEntry{AccountID: v.account, Actor: "system", Action: "check", At: at(0)}))
 	v.addStats(statOf(v.account, v.endpoint, 0, 1))
@@ -87,6 +89,8 @@ func (v victim) rows() []any {
 	keep(v.s.User(v.ctx(), v.account, v.user.ID))
 	keep(v.s.InviteByHash(v.ctx(), v.invite.Hash, at(0)))
 	keep(v.s.SessionByHash(v.ctx(), v.session.Hash, at(0)))
+	keep(v.s.ListRecipients(v.ctx(), v.account))
+	keep(v.mails(), nil)
 	keep(v.audit(10), nil)
 	keep(v.stats("", 0, 10), nil)
 	keep(v.notices(), nil)
@@ -138,7 +142,9 @@ func unscoped() map[string]string {
 		"Value": node, "SetValueOnce": node, "Close": node, "Announce": node, "Listen": node,
 		"Due": dispatcher, "Claim": dispatcher, "Record": dispatcher, "Return": dispatcher, "Settle": dispatcher, "Rewind": dispatcher,
 		"Lane": dispatcher, "WriteStats": dispatcher, "ClaimJobs": dispatcher, "ListNotices": dispatcher, "Watched": "the watch works for all accounts", "DeleteNotice": dispatcher,
-		"Account": admin, "CreateAccount": admin, "DeleteAccount": admin, "ListAccounts": admin,
+		"ClaimLetter": dispatcher, "EndLetter": dispatcher, "PostponeLetter": dispatcher, "DeleteMails": node, "AddRecipient": own,
+		"TestTurn": "an address may be told by several accounts, and gets no more test mails for that",
+		"Account":  admin, "CreateAccount": admin, "DeleteAccount": admin, "ListAccounts": admin,
 		"AddAudit": own, "CreateLink": own,
 		"KeyByHash": "the hash is the proof of who asks", "UseLink": "the hash is the proof of who asks",
 		"OfferSetup": own, "SetUp": "the hash is the proof of who asks", "SetUpOwner": "the hash is the proof of who asks",
@@ -153,7 +159,7 @@ func unscoped() map[string]string {
 // scoped lists what is tried with each method that sees one account's rows.
 func scoped() map[string]trespass {
 	all := make(map[string]trespass)
-	for _, part := range []map[string]trespass{trespassEndpoints(), trespassLog(), trespassWork(), trespassPeople(), trespassRest(), trespassAlerts()} {
+	for _, part := range []map[string]trespass{trespassEndpoints(), trespassLog(), trespassWork(), trespassPeople(), trespassMails(), trespassAlerts(), trespassRest()} {
 		for name, try := range part {
 			all[name] = try
 		}
