@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -17,7 +18,9 @@ type ServerConfig struct {
 	// Near denies public addresses: for what is spoken without TLS.
 	Near     bool
 	Resolver Resolver      // nil is Go's own resolver, as for a [Client]
-	Timeout  time.Duration // for DNS and connecting together; 0 means 30 s
+	Timeout  time.Duration // for DNS and connecting together, and for TLS after it; 0 means 30 s
+	TLS      *tls.Config   // spoken from the first byte on; nil = not
+	MaxRead  int64         // bytes that a connection gives at most, TLS included; 0 = no bound
 }
 
 // Server is the way to one server that the operator's settings name, such as the one
@@ -26,6 +29,7 @@ type ServerConfig struct {
 // another host. What no setting can open stays closed, whatever the name leads to.
 // The address is checked at every connection, as those of deliveries are.
 type Server struct {
+	ServerConfig
 	dialer  *dialer
 	address string
 }
@@ -47,8 +51,9 @@ func NewServer(c ServerConfig) (*Server, error) {
 		c.Timeout = defaultConnectTimeout
 	}
 	return &Server{
-		dialer:  &dialer{policy: c.Policy.toServer(port, c.Near), resolver: c.Resolver, timeout: c.Timeout, routed: routed},
-		address: net.JoinHostPort(host, strconv.Itoa(int(port))),
+		ServerConfig: c,
+		dialer:       &dialer{policy: c.Policy.toServer(port, c.Near), resolver: c.Resolver, timeout: c.Timeout, routed: routed},
+		address:      net.JoinHostPort(host, strconv.Itoa(int(port))),
 	}, nil
 }
 
@@ -72,5 +77,42 @@ func (s *Server) DialContext(ctx context.Context, network, address string) (net.
 	if address != s.address {
 		return nil, blocked("the address is not that of the server")
 	}
-	return s.dialer.dialContext(ctx, network, address)
+	conn, err := s.dialer.dialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if s.MaxRead > 0 {
+		conn = &bounded{Conn: conn, left: s.MaxRead}
+	}
+	if s.TLS == nil {
+		return conn, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	over := tls.Client(conn, s.TLS)
+	if err := over.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return over, nil
+}
+
+// errEndless is what a connection answers that has given all it may.
+var errEndless = errors.New("the server sends without end")
+
+// bounded is a connection that gives so many bytes and no more: a line without an end
+// would fill the memory of whoever waits for it.
+type bounded struct {
+	net.Conn
+	left int64 // only the reader's
+}
+
+// Read reads what is left.
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errEndless
+	}
+	n, err := b.Conn.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
 }

@@ -1,0 +1,122 @@
+package mail
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
+	"github.com/compliancelayer/compliancelayer/internal/store"
+)
+
+// Facts are what a mail tells of a notice, as it was when it happened. All texts are
+// as they came; whoever shows them cleans them.
+type Facts struct {
+	Host         string    `json:"host"` // of the endpoint: its path may hold a token
+	Description  string    `json:"description,omitempty"`
+	At           time.Time `json:"at"`
+	Reason       string    `json:"reason,omitempty"`
+	Failures     int       `json:"failures,omitempty"`
+	DisableAfter int       `json:"disable_after,omitempty"`
+	Held         int       `json:"held,omitempty"`
+	Class        string    `json:"class,omitempty"` // of the last attempt
+	Hint         string    `json:"hint,omitempty"`  // of the last attempt
+	Text         string    `json:"text,omitempty"`  // what else there is to say, in a sentence
+}
+
+// warnedFor is how long the same warning of an endpoint is told once.
+const warnedFor = 6 * time.Hour
+
+// kind says how notices of a kind are told by mail.
+type kind struct {
+	// topic names what is told once in `again`; nil = each notice is told.
+	topic func(n store.NoticeRow) string
+	again time.Duration
+	// is completes "Your webhook endpoint X ..." in a subject, more in a sentence.
+	is   func(f Facts) string
+	more func(f Facts) string
+	next string // what to do
+}
+
+// kinds are the notices that people get mails of. A further one is one entry here.
+var kinds = map[delivery.Notice]kind{
+	delivery.DisabledIt: {
+		is: func(Facts) string { return "was disabled" },
+		more: func(f Facts) string {
+			if f.Reason == string(delivery.ByGone) {
+				return "was disabled because it answered 410 Gone"
+			}
+			return fmt.Sprintf("was disabled after %d failed attempts in a row", f.Failures)
+		},
+		next: "Nothing is sent to it now, and nothing is lost: what is for it is held. Repair the receiver, send it a test, then enable the endpoint.",
+	},
+	delivery.Warning: {
+		topic: func(n store.NoticeRow) string { return fmt.Sprintf("warning:%s:%d", n.EndpointID, n.Failures) },
+		again: warnedFor,
+		is:    func(Facts) string { return "is failing" },
+		more: func(f Facts) string {
+			return fmt.Sprintf("failed %d times in a row and will be disabled after %d", f.Failures, f.DisableAfter)
+		},
+		next: "One attempt that succeeds ends the count. Look at what the receiver answers.",
+	},
+}
+
+// silent are the notices that make no mail: there would be one for every event.
+var silent = map[delivery.Notice]bool{delivery.DeadLettered: true}
+
+// general tells what has no words of its own.
+var general = kind{
+	topic: func(n store.NoticeRow) string { return fmt.Sprintf("%s:%s", n.Kind, n.EndpointID) },
+	again: warnedFor,
+	is:    func(Facts) string { return "needs a look" },
+	more:  func(Facts) string { return "needs a look" },
+	next:  "Look at the endpoint's page.",
+}
+
+func kindOf(n delivery.Notice) kind {
+	if k, ok := kinds[n]; ok {
+		return k
+	}
+	return general
+}
+
+// Tells reports whether notices of a kind are told by mail.
+func Tells(n delivery.Notice) bool { return n != delivery.NoNotice && !silent[n] }
+
+// Title says in a few words what a mail tells.
+func Title(n delivery.Notice, facts json.RawMessage) string {
+	var f Facts
+	_ = json.Unmarshal(facts, &f) // written by Rows
+	return fmt.Sprintf("Your webhook endpoint %s %s", f.name(), kindOf(n).is(f))
+}
+
+// Rows gives the mails of a notice to addresses, to be written with its end. Their ids are made
+// of the notice's and the address, so that telling it twice writes them once.
+func Rows(n store.NoticeRow, f Facts, to []string, now time.Time) ([]store.Mail, error) {
+	facts, err := json.Marshal(f)
+	if err != nil {
+		return nil, err
+	}
+	k := kindOf(n.Kind)
+	topic := string(n.Kind) + ":" + n.ID
+	if k.topic != nil {
+		topic = k.topic(n)
+	}
+	rows := make([]store.Mail, len(to))
+	for i, email := range to {
+		rows[i] = store.Mail{
+			ID: idOf(n.ID, email), AccountID: n.AccountID, Email: email, Topic: topic, EndpointID: n.EndpointID,
+			Kind: n.Kind, Facts: facts, CreatedAt: now, Again: k.again,
+		}
+	}
+	return rows, nil
+}
+
+// idOf makes the id of a mail.
+func idOf(notice, email string) string {
+	sum := sha256.Sum256([]byte(notice + "\x00" + email))
+	return "mail_" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:15]))
+}

@@ -1,0 +1,242 @@
+package mail
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"net/textproto"
+	"strconv"
+	"strings"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
+
+	"github.com/compliancelayer/compliancelayer/internal/egress"
+)
+
+// How TLS is spoken with the mail server.
+const (
+	StartTLS = "starttls" // begun in the plain, then required
+	TLS      = "tls"      // from the first byte on
+	NoTLS    = "none"     // not at all: only to this machine or a private network, and without a password
+)
+
+const (
+	// sendTime bounds the sending of one mail as a whole.
+	sendTime = 30 * time.Second
+	// maxRead bounds what the mail server may say meanwhile: its certificates and a few lines.
+	maxRead = 256 << 10
+)
+
+// Config is what a Sender is made of. All but the fields that say so must be set.
+type Config struct {
+	Policy    *egress.Policy
+	Server    string // HOST:PORT of the mail server
+	TLS       string // StartTLS, TLS or NoTLS
+	User      string // "" = it asks for none
+	Password  string
+	From      string          // the address that mails come from
+	PublicURL func() string   // of the dashboard, for links
+	Resolver  egress.Resolver // nil = the machine's
+	Roots     *x509.CertPool  // nil = the system's
+	Timeout   time.Duration   // for one mail; 0 = 30 s
+}
+
+// Sender hands mails to a mail server, which the operator's settings name. It may be used by many goroutines.
+type Sender struct {
+	Config
+	server *egress.Server
+	host   string
+	secure *tls.Config
+	domain string // of From
+}
+
+// NewSender makes a Sender and connects to nothing. The error says what is wrong with the Config.
+func NewSender(c Config) (*Sender, error) {
+	host, _, err := net.SplitHostPort(c.Server)
+	if err != nil {
+		return nil, fmt.Errorf("mail server: %q is not HOST:PORT", c.Server)
+	}
+	from, err := mail.ParseAddress(c.From)
+	if err != nil || from.Address != c.From {
+		return nil, fmt.Errorf("mail sender: %q is not an address such as webhooks@example.com", c.From)
+	}
+	if c.TLS == NoTLS && c.User != "" {
+		return nil, errors.New("mail server: a password is sent over TLS only")
+	}
+	if c.Timeout == 0 {
+		c.Timeout = sendTime
+	}
+	s := &Sender{Config: c, host: host, secure: &tls.Config{ServerName: host, RootCAs: c.Roots, MinVersion: tls.VersionTLS12}}
+	_, s.domain, _ = strings.Cut(c.From, "@")
+	way := egress.ServerConfig{
+		Policy: c.Policy, Address: c.Server, Near: c.TLS == NoTLS, Resolver: c.Resolver, Timeout: c.Timeout, MaxRead: maxRead,
+	}
+	if c.TLS == TLS {
+		way.TLS = s.secure
+	}
+	s.server, err = egress.NewServer(way)
+	return s, err
+}
+
+// SendTest sends a mail that shows whether mail arrives, in the name of an account. An error is a
+// *Problem.
+func (s *Sender) SendTest(ctx context.Context, to, account string) error {
+	id := "test_" + strings.ToLower(rand.Text())
+	return s.send(ctx, site{url: s.PublicURL()}.test(id, to, account))
+}
+
+// Check makes sure that the mail server answers, with TLS and password as set. It sends nothing. An
+// error is a *Problem.
+func (s *Sender) Check(ctx context.Context) error {
+	return s.with(ctx, func(*gomail.Client, *smtp.Client) error { return nil })
+}
+
+// send hands a mail to the mail server. nil means that the server has taken it on, whatever it does after
+// that; an error is a *Problem.
+func (s *Sender) send(ctx context.Context, m message) error {
+	msg, err := s.build(m)
+	if err != nil {
+		return &Problem{Text: "This address cannot be put into a mail.", Final: true, Detail: err.Error()}
+	}
+	err = s.with(ctx, func(c *gomail.Client, session *smtp.Client) error { return c.SendWithSMTPClient(session, msg) })
+	if msg.IsDelivered() {
+		return nil
+	}
+	return err
+}
+
+// build makes the mail's bytes-to-be. Nothing from outside gets into a header but the subject, which
+// is one line by now, and the address, which is parsed.
+func (s *Sender) build(m message) (*gomail.Msg, error) {
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	if err := msg.FromFormat("ComplianceLayer", s.From); err != nil {
+		return nil, err
+	}
+	if err := msg.To(m.To); err != nil {
+		return nil, err
+	}
+	msg.Subject(line(m.Subject, 2*maxName))
+	msg.SetMessageIDWithValue(m.ID + "@" + s.domain)
+	msg.SetDate()
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody's holiday answers it
+	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
+	return msg, nil
+}
+
+// with opens a session with the mail server, of bounded time, and ends it.
+func (s *Sender) with(ctx context.Context, use func(*gomail.Client, *smtp.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	var ends []func()
+	defer func() {
+		for _, end := range ends {
+			end()
+		}
+	}()
+	client, err := s.client(func(dialing context.Context, network, _ string) (net.Conn, error) {
+		conn, err := s.server.DialContext(dialing, network, s.server.Address())
+		if err != nil {
+			return nil, err
+		}
+		// The library's own limits begin anew with every step, and it leaves connections open on which something went wrong.
+		stop := context.AfterFunc(ctx, func() { conn.Close() })
+		ends = append(ends, func() { stop(); conn.Close() })
+		return conn, nil
+	})
+	if err != nil {
+		return problemOf(err)
+	}
+	session, err := client.DialToSMTPClientWithContext(ctx)
+	if err == nil {
+		if err = use(client, session); err == nil {
+			_ = session.Quit() // it has taken the mail on; how it says goodbye does not matter
+		}
+	}
+	return problemOf(err)
+}
+
+func (s *Sender) client(dial gomail.DialContextFunc) (*gomail.Client, error) {
+	_, port, _ := net.SplitHostPort(s.Server)
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, err
+	}
+	policy := gomail.TLSMandatory
+	if s.TLS != StartTLS {
+		policy = gomail.NoTLS // it is spoken by the connection, or not at all
+	}
+	options := []gomail.Option{
+		gomail.WithPort(number), gomail.WithTimeout(s.Timeout), gomail.WithTLSConfig(s.secure), gomail.WithTLSPolicy(policy), gomail.WithDialContextFunc(dial),
+	}
+	if s.User != "" {
+		options = append(options, gomail.WithUsername(s.User), gomail.WithPassword(s.Password), gomail.WithOpportunisticSMTPAuth(
+			gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin, gomail.SMTPAuthCramMD5))
+	}
+	return gomail.NewClient(s.host, options...)
+}
+
+// Problem is why a mail was not sent.
+type Problem struct {
+	Text   string // for whoever the mail is of, in plain words
+	Final  bool   // trying again would only repeat it
+	Detail string // for operators; never a password
+}
+
+// Error gives the plain words.
+func (p *Problem) Error() string { return p.Text }
+
+// maxDetail bounds what a log says of a problem, in characters.
+const maxDetail = 500
+
+// problemOf puts an error of a session into words; nil is none.
+func problemOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	var refused *gomail.SendError
+	if errors.As(err, &refused) {
+		return refusal(refused)
+	}
+	p := &Problem{Text: "The mail server cannot be reached, or does not answer as it should.", Detail: line(err.Error(), maxDetail)}
+	var reply *textproto.Error
+	var denied *egress.Error
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case strings.Contains(err.Error(), "SMTP AUTH"):
+		p.Text, p.Detail = "The mail server does not take this server's user name and password.", "signing in was refused" // its reply may repeat the password
+		if errors.As(err, &reply) {
+			p.Detail = fmt.Sprintf("signing in was refused with %d", reply.Code)
+		}
+	case errors.As(err, &denied):
+		p.Text, p.Detail = "The mail server is at an address that this server may not call.", line(denied.Detail, maxDetail)
+	case errors.As(err, &certificate):
+		p.Text = "The mail server's certificate is not one that this server trusts."
+	}
+	return p
+}
+
+// refusal puts what the mail server said to a mail into words. Its own words are for
+// operators: they name machines of theirs.
+func refusal(e *gomail.SendError) *Problem {
+	code := strings.TrimSpace(fmt.Sprintf("%d %s", e.ErrorCode(), e.EnhancedStatusCode()))
+	p := &Problem{Detail: line(e.Error(), maxDetail)}
+	about := e.Reason == gomail.ErrSMTPRcptTo || e.Reason == gomail.ErrSMTPData || e.Reason == gomail.ErrSMTPDataClose
+	switch {
+	case e.ErrorCode() >= 500 && about:
+		p.Text, p.Final = fmt.Sprintf("The mail server refused it for good (%s). Check the address.", code), true
+	case e.ErrorCode() >= 500:
+		p.Text = fmt.Sprintf("The mail server takes no mail from this server (%s).", code)
+	case e.ErrorCode() >= 400:
+		p.Text = fmt.Sprintf("The mail server asks to try again later (%s).", code)
+	default:
+		p.Text = "The connection to the mail server ended before it had taken the mail."
+	}
+	return p
+}
