@@ -67,6 +67,7 @@ var modules = []foreign{
 	{"github.com/pressly/goose/v3", []string{"internal/store/sqlstore"}, "migrations"},
 	{"github.com/prometheus/client_golang", []string{"internal/metrics"}, "metrics, which are asked for and not sent"},
 	{"github.com/santhosh-tekuri/jsonschema/v6", []string{"internal/catalog"}, "schemas; catalog keeps it from loading any by itself"},
+	{"github.com/wneessen/go-mail", []string{"internal/mail"}, "speaks SMTP, over connections that egress makes"},
 	{"go.opentelemetry.io/otel", []string{"internal/telemetry"}, "spans"},
 	{"go.opentelemetry.io/contrib/exporters/autoexport", []string{"internal/telemetry"}, "sends spans, to where the operator's environment says and nobody else can"},
 	{"go.yaml.in/yaml/v4", nil, "the file of settings"},

@@ -63,6 +63,8 @@ var rooms = []room{
 	{"internal/metrics", []string{"internal/delivery", "internal/store"}, "counts outcomes and asks the store for depths"},
 	{"internal/send", []string{"webhook", "internal/delivery", "internal/egress", "internal/seal", "internal/metrics", "internal/failpoint"}, "puts one attempt on the wire and decides nothing, so it knows no store"},
 	{"internal/telemetry", []string{"internal/delivery", "internal/send"}, "puts a span around what makes attempts"},
+	{"internal/mail", []string{"internal/delivery", "internal/egress", "internal/store"}, "puts the outbox into letters and hands them to the mail server, through egress; what is worth telling it does not decide"},
+	{"internal/mail/mailtest", nil, "a mail server for tests knows nothing of what it is sent"},
 	{"internal/auth", []string{"internal/delivery", "internal/store", "internal/seal"}, "who is calling; it knows accounts and keys, not HTTP"},
 
 	{"internal/store/storetest", []string{"internal/delivery", "internal/store"}, "the same cases for any store, so it knows none of them"},
@@ -71,8 +73,8 @@ var rooms = []room{
 	{"internal/dispatch", []string{"webhook", "internal/delivery", "internal/catalog", "internal/egress", "internal/store", "internal/seal", "internal/send", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "the loop: claim, send, decide, record; it accepts nothing itself; which attempts are of operational events, catalog says"},
 
 	{"internal/watch", []string{"internal/delivery", "internal/store"}, "the loop that judges endpoints by the rules; what it finds it leaves as alerts and notices, and tells nobody itself"},
-	{"internal/notify", []string{"internal/delivery", "internal/catalog", "internal/egress", "internal/store", "internal/publish", "internal/telemetry", "internal/failpoint"}, "tells people, by mail and by operational events"},
-	{"internal/manage", []string{"webhook", "internal/delivery", "internal/catalog", "internal/egress", "internal/seal", "internal/store", "internal/auth", "internal/send", "internal/publish", "internal/dispatch", "internal/metrics", "internal/telemetry"}, "every operation but publish, with its scope and its audit row, below the API and the dashboard alike"},
+	{"internal/notify", []string{"internal/delivery", "internal/catalog", "internal/egress", "internal/store", "internal/mail", "internal/publish", "internal/telemetry", "internal/failpoint"}, "tells people, by mail and by operational events"},
+	{"internal/manage", []string{"webhook", "internal/delivery", "internal/catalog", "internal/egress", "internal/seal", "internal/store", "internal/mail", "internal/auth", "internal/send", "internal/publish", "internal/dispatch", "internal/metrics", "internal/telemetry"}, "every operation but publish, with its scope and its audit row, below the API and the dashboard alike"},
 	{"internal/monitor", []string{"scan/...", "internal/delivery", "internal/catalog", "internal/store", "internal/publish"}, "domains, schedule and alert rules; what they find is published as any event"},
 
 	{"internal/api", []string{"client", "webhook", "internal/delivery", "internal/catalog", "internal/store", "internal/auth", "internal/publish", "internal/manage", "internal/monitor", "internal/feed", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "parses, calls manage or publish, renders; never imports web"},
@@ -83,7 +85,7 @@ var rooms = []room{
 	{"internal/app", []string{
 		"internal/door",
 		"webhook", "scan/...", "internal/delivery", "internal/catalog", "internal/seal", "internal/egress", "internal/telemetry",
-		"internal/store", "internal/metrics", "internal/send", "internal/auth", "internal/store/sqlstore", "internal/publish",
+		"internal/store", "internal/metrics", "internal/mail", "internal/send", "internal/auth", "internal/store/sqlstore", "internal/publish",
 		"internal/failpoint", "internal/feed", "internal/dispatch", "internal/watch", "internal/notify", "internal/manage", "internal/monitor", "internal/api", "internal/web",
 	}, "wires it all, and is the only one to choose a store"},
 

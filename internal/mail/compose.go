@@ -66,7 +66,11 @@ func (s site) whole(b *strings.Builder, m store.Mail) {
 		fmt.Fprintf(b, "The last attempt (%s): %s\n\n", f.Class, f.Hint)
 	}
 	if f.Held > 0 {
-		fmt.Fprintf(b, "Deliveries that are held: %d\n\n", f.Held)
+		orMore := ""
+		if f.Held >= store.CountLimit {
+			orMore = " or more"
+		}
+		fmt.Fprintf(b, "Deliveries that are held: %d%s\n\n", f.Held, orMore)
 	}
 	fmt.Fprintf(b, "%s\n\n%s\n\n", k.next, s.page(m))
 }

@@ -99,7 +99,7 @@ func TestWhatAMailServerCanDoToUs(t *testing.T) {
 	}{
 		{"it is busy", mailtest.Fault{At: "CONNECT", Reply: "421 later", Close: true}, false, false, "cannot be reached"},
 		{"it closes at once", mailtest.Fault{At: "CONNECT", Close: true}, false, false, "cannot be reached"},
-		{"it speaks another protocol", mailtest.Fault{At: "CONNECT", Reply: "SSH-2.0-OpenSSH_9.9"}, false, false, "cannot be reached"},
+		{"it speaks another protocol", mailtest.Fault{At: "CONNECT", Reply: "SSH-2.0-OpenSSH_9.9", Close: true}, false, false, "cannot be reached"},
 		{"its greeting has no end", mailtest.Fault{At: "CONNECT", Flood: true}, false, false, "cannot be reached"},
 		{"it refuses TLS", mailtest.Fault{At: "STARTTLS", Reply: "454 no"}, false, false, "cannot be reached"},
 		{"it answers in the plain where TLS should begin", mailtest.Fault{At: "STARTTLS", Reply: "220 go on\r\n250 ok"}, false, false, "cannot be reached"},
@@ -163,7 +163,9 @@ func TestSendingEndsWithItsContext(t *testing.T) {
 	s.Break(mailtest.Fault{At: "BODY", Hang: true})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- senderTo(t, s, func(c *Config) { c.Timeout = time.Hour }).send(ctx, hello("zoe@example.com")) }()
+	go func() {
+		ended <- senderTo(t, s, func(c *Config) { c.Timeout = time.Hour }).send(ctx, hello("zoe@example.com"))
+	}()
 	for s.Connections() == 0 {
 		time.Sleep(time.Millisecond)
 	}

@@ -1,13 +1,14 @@
 // Package notify tells what the engine noticed about endpoints: it puts the
 // notices that were written with their causes into operational events and
-// publishes them to the endpoints that subscribe (contract section 3).
+// publishes them to the endpoints that subscribe (contract section 3), and it writes
+// what people are told by mail into the outbox, which package mail sends.
 //
 // It decides nothing: which outcome is worth a notice is a rule in delivery, and
 // of which notices no event is made (delivery.Notice.Quiet).
 //
 // A notice is removed only after its event was accepted, and the event has the
 // notice's id: a crash in between publishes the same event again, which changes
-// nothing.
+// nothing. Its mails are written in the transaction that removes it: a crash loses none and doubles none.
 package notify
 
 import (
@@ -16,12 +17,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/catalog"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/failpoint"
+	"github.com/compliancelayer/compliancelayer/internal/mail"
 	"github.com/compliancelayer/compliancelayer/internal/publish"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
@@ -36,6 +39,8 @@ type Store interface {
 	Delivery(ctx context.Context, accountID string, id delivery.ID) (delivery.Delivery, error)
 	Attempt(ctx context.Context, accountID string, id delivery.ID, number int) (delivery.Attempt, error)
 	Alert(ctx context.Context, accountID, id string) (store.Alert, error)
+	MailAddresses(ctx context.Context, accountID string) ([]string, error)
+	Clock(ctx context.Context) (time.Time, error)
 }
 
 // Publisher accepts operational events.
@@ -49,6 +54,7 @@ type Config struct {
 	Publisher Publisher
 	Policy    delivery.Policy
 	Every     time.Duration // how often to look for notices that other nodes left
+	Mailed    func()        // hears that mails were written; nil = this server sends none, and none are written
 	Log       *slog.Logger
 }
 
@@ -181,8 +187,57 @@ func (n *Notifier) tell(ctx context.Context, row store.NoticeRow) error {
 			return err
 		}
 	}
+	mails, err := n.mails(ctx, row)
+	if err != nil {
+		return err
+	}
 	failpoint.Hit("notice: told, not removed")
-	return n.Store.DeleteNotice(ctx, row.ID)
+	if err := n.Store.DeleteNotice(ctx, row.ID, mails...); err != nil {
+		return err
+	}
+	if len(mails) > 0 {
+		n.Mailed()
+	}
+	return nil
+}
+
+// mails gives what people are told of a notice, also of one that is Quiet: mails cannot go round.
+func (n *Notifier) mails(ctx context.Context, row store.NoticeRow) ([]store.Mail, error) {
+	if n.Mailed == nil || !mail.Tells(row.Kind) {
+		return nil, nil
+	}
+	to, err := n.Store.MailAddresses(ctx, row.AccountID)
+	if err != nil || len(to) == 0 {
+		return nil, err
+	}
+	e, err := n.Store.Endpoint(ctx, row.AccountID, row.EndpointID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil // it was deleted since
+	}
+	if err != nil {
+		return nil, err
+	}
+	f := mail.Facts{
+		Description: e.Description, At: row.CreatedAt, Reason: string(row.Reason), Failures: row.Failures, DisableAfter: n.Policy.DisableAfter,
+	}
+	if u, err := url.Parse(e.URL); err == nil {
+		f.Host = u.Host
+	}
+	if row.Kind == delivery.DisabledIt {
+		f.Held = e.Held
+	}
+	last, err := n.lastAttempt(ctx, row)
+	if err != nil {
+		return nil, err
+	}
+	if last != nil {
+		f.Class, f.Hint = last.ErrorClass, last.Hint
+	}
+	now, err := n.Store.Clock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return mail.Rows(row, f, to, now)
 }
 
 // publish publishes an event. What a receiver answered may break the schema of the

@@ -197,12 +197,12 @@ type faulty struct {
 	attempts  int // attempts left that retention has removed
 }
 
-func (f *faulty) DeleteNotice(ctx context.Context, id string) error {
+func (f *faulty) DeleteNotice(ctx context.Context, id string, mails ...store.Mail) error {
 	if f.deletes > 0 {
 		f.deletes--
 		return store.ErrUnavailable
 	}
-	return f.Store.DeleteNotice(ctx, id)
+	return f.Store.DeleteNotice(ctx, id, mails...)
 }
 
 func (f *faulty) Endpoint(ctx context.Context, accountID, id string) (store.EndpointView, error) {

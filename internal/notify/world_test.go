@@ -39,6 +39,7 @@ type world struct {
 	store     notify.Store     // nil = db
 	publisher notify.Publisher // nil = a real one on db
 	box       *seal.Box        // dispatch makes it
+	mailed    func()           // nil = nobody is told by mail
 
 	notifier *notify.Notifier
 	log      lines
@@ -80,7 +81,7 @@ func (w *world) start() {
 		w.publisher = publish.New(publish.Config{Store: w.db, Lanes: parked{}})
 	}
 	w.notifier = notify.New(notify.Config{
-		Store: w.store, Publisher: w.publisher, Policy: w.policy, Every: every,
+		Store: w.store, Publisher: w.publisher, Policy: w.policy, Every: every, Mailed: w.mailed,
 		Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	ctx, cancel := context.WithCancel(w.t.Context())
