@@ -88,7 +88,7 @@ func (d *doctorCmd) examine(ctx context.Context) []finding {
 		run  func(context.Context) finding
 	}{
 		{"port", p.port}, {"database", p.database}, {"schema", p.schema}, {"key", p.key}, {"disk", p.disk},
-		{"clock", p.clock}, {"egress", p.egress}, {"proxy", p.proxy}, {"resolver", p.resolver},
+		{"clock", p.clock}, {"egress", p.egress}, {"proxy", p.proxy}, {"resolver", p.resolver}, {"mail", p.mail},
 	} {
 		f := check.run(ctx)
 		f.Check = check.name

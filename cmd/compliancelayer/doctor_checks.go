@@ -334,3 +334,27 @@ func (p *patient) resolver(ctx context.Context) finding {
 	}
 	return fine("%s is %s", p.resolve, words(addresses[:min(2, len(addresses))]))
 }
+
+// mail asks the mail server whether it answers. Without it deliveries go on, and nobody is told of those that do not.
+func (p *patient) mail(ctx context.Context) finding {
+	m := p.cfg.Mail
+	if m.Server == "" {
+		return fine("nobody is told by mail (--smtp)")
+	}
+	if err := m.Check(); err != nil {
+		return failure("correct the setting", "%s", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	if err := app.ExamineMail(ctx, p.cfg); err != nil {
+		return warning("start the mail server, or correct --smtp, --smtp-tls, --smtp-user and its password", "%s: %s", m.Server, err)
+	}
+	how := "it answers, with TLS"
+	if m.TLS == "none" {
+		how = "it answers, without TLS"
+	}
+	if m.User != "" {
+		how += ", and takes the password"
+	}
+	return fine("%s: %s; mails come from %s", m.Server, how, m.From)
+}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/app"
@@ -32,6 +34,12 @@ type serverFlags struct {
 	Retention           span         `setting:"" help:"How long events, deliveries and attempts are kept." default:"30d"`
 	SecretKey           string       `setting:"" help:"Encryption key of the stored secrets. Set it in the environment only; left out, it is in the key file." placeholder:"KEY"`
 	SecretKeyFile       string       `setting:"" help:"File of that key, made if missing; left out, DATABASE.key, or compliancelayer.key with PostgreSQL." placeholder:"PATH"`
+	SMTP                string       `name:"smtp" setting:"" help:"Mail server by which people are told of failing endpoints; left out, nobody is told by mail." placeholder:"HOST:PORT"`
+	SMTPUser            string       `name:"smtp-user" setting:"" help:"Who signs in there; left out, nobody does." placeholder:"NAME"`
+	SMTPPassword        string       `name:"smtp-password" setting:"" help:"The password for that. Set it in the environment only." placeholder:"PASSWORD"`
+	SMTPTLS             string       `name:"smtp-tls" setting:"" help:"How TLS is spoken there: starttls, tls (from the first byte on) or none (only on this machine or in a private network)." enum:"starttls,tls,none" default:"starttls"`
+	MailFrom            string       `setting:"" help:"Address that mails come from; needed with --smtp." placeholder:"ADDRESS"`
+	PublicURL           string       `name:"public-url" setting:"" help:"Address of the dashboard as people open it, for links; left out, the one that the server listens on." placeholder:"URL"`
 	RequestRate         int          `setting:"" help:"Requests a second that an account may make, with all its keys, in bursts of as many; 0 = no limit. The default account never has one." default:"500"`
 	MaxEndpoints        int          `setting:"" help:"Endpoints per account; 0 = the built-in limit."`
 	ShutdownTimeout     span         `setting:"" help:"How long open requests are answered for when the server stops." default:"10s"`
@@ -98,6 +106,8 @@ func (f *serverFlags) config() (app.Config, error) {
 		Slots: f.Concurrency, Concurrency: f.EndpointConcurrency, AllowTargets: f.AllowTargets, NAT64Decode: f.NAT64Decode, Retention: time.Duration(f.Retention),
 		SecretKey: f.SecretKey, SecretKeyFile: f.SecretKeyFile, RequestRate: f.RequestRate, MaxEndpoints: f.MaxEndpoints,
 		ShutdownTimeout: time.Duration(f.ShutdownTimeout), Version: version,
+		Mail:      app.Mail{Server: f.SMTP, User: f.SMTPUser, Password: f.SMTPPassword, TLS: f.SMTPTLS, From: f.MailFrom},
+		PublicURL: strings.TrimSuffix(f.PublicURL, "/"),
 	}
 	if err != nil {
 		return cfg, asUsage(err)
@@ -115,6 +125,12 @@ func (f *serverFlags) config() (app.Config, error) {
 	}
 	if f.ShutdownTimeout == 0 { // which would mean the default
 		return cfg, misuse("--shutdown-timeout: must be more than 0s")
+	}
+	if err := cfg.Mail.Check(); err != nil {
+		return cfg, asUsage(err)
+	}
+	if u, err := url.Parse(cfg.PublicURL); cfg.PublicURL != "" && (err != nil || u.Host == "" || u.User != nil || u.Scheme+"://"+u.Host != cfg.PublicURL || u.Scheme != "https" && u.Scheme != "http") {
+		return cfg, misuse("--public-url: write it like https://hooks.example.com, without a path")
 	}
 	for _, text := range f.AllowTargets {
 		if _, err := egress.ParseAllow(text); err != nil {

@@ -37,6 +37,9 @@ type (
 		ID        string `path:"id" doc:"The key's id, key_ and more."`
 		AccountID string `query:"account_id" doc:"Whose key it is; left out = the caller's own account. Another takes the admin scope."`
 	}
+	email struct {
+		Email string `path:"email" doc:"The address."`
+	}
 	accountID struct {
 		ID string `path:"id" doc:"The account's id, acc_ and more."`
 	}

@@ -19,6 +19,7 @@ const (
 	groupDead       = "Dead letters"
 	groupJobs       = "Jobs"
 	groupWatch      = "Numbers and live stream"
+	groupNotify     = "Notifications"
 	groupKeys       = "API keys"
 	groupAccounts   = "Accounts"
 	groupServer     = "The server"
@@ -29,7 +30,7 @@ const (
 func (s *Server) table() []route {
 	return slices.Concat(
 		s.eventRoutes(), s.typeRoutes(), s.endpointRoutes(), s.secretRoutes(), s.deliveryRoutes(),
-		s.watchRoutes(), s.keyRoutes(), s.accountRoutes(), s.serverRoutes(), s.pageRoutes(),
+		s.watchRoutes(), s.notifyRoutes(), s.keyRoutes(), s.accountRoutes(), s.serverRoutes(), s.pageRoutes(),
 	)
 }
 
@@ -239,6 +240,23 @@ func (s *Server) watchRoutes() []route {
 				"An alert closes by itself when the share has been at most half of that for 15 minutes, or when nothing is sent any more.",
 		}, s.listAlerts),
 		stream,
+	}
+}
+
+func (s *Server) notifyRoutes() []route {
+	return []route{
+		op(route{
+			method: http.MethodGet, path: "/v1/notification-addresses", name: "listNotificationAddresses", group: groupNotify, scope: auth.Read,
+			summary: "List who is told by mail", about: "When an endpoint fails five and eight times in a row, and when it is disabled. Without an address here the account's owners and admins are told.",
+		}, s.listRecipients),
+		op(route{
+			method: http.MethodPost, path: "/v1/notification-addresses", name: "addNotificationAddress", group: groupNotify, scope: auth.Manage,
+			summary: "Add an address", about: "At most 20. A conflict when it is there.", status: http.StatusCreated, example: `{"email":"oncall@example.com"}`,
+		}, s.addRecipient),
+		op(route{
+			method: http.MethodDelete, path: "/v1/notification-addresses/{email}", name: "removeNotificationAddress", group: groupNotify, scope: auth.Manage,
+			summary: "Remove an address", status: http.StatusNoContent,
+		}, s.removeRecipient),
 	}
 }
 

@@ -102,10 +102,12 @@ func TestForeignIDsAreNotFound(t *testing.T) {
 	_, theirKey := auth.NewKey(third, "k", auth.Scopes{auth.Read}, time.Time{}, moment())
 	check(t, w.db.CreateKey(t.Context(), theirKey))
 
+	check(t, w.db.AddRecipient(t.Context(), store.Recipient{AccountID: third, Email: "theirs@example.com", By: "key_1", CreatedAt: moment()}, 20))
+
 	ids := map[string]string{
 		"/v1/events/{id}": failed.EventID, "/v1/event-types/{type}": "order.shipped", "/v1/endpoints/{id}": e.ID,
 		"/v1/deliveries/{id}": number(failed.Deliveries[0].ID), "/v1/jobs/{id}": job.ID, "/v1/keys/{id}": theirKey.ID,
-		"/v1/accounts/{id}": third,
+		"/v1/accounts/{id}": third, "/v1/notification-addresses/{email}": "theirs@example.com",
 	}
 	ours := w.key(w.other, auth.Publish, auth.Manage)
 	for i := range w.routes {
@@ -145,7 +147,7 @@ func TestForeignRowsAreNotListed(t *testing.T) {
 	ours := w.key(w.other, auth.Publish, auth.Manage)
 	for _, path := range []string{
 		"/v1/events", "/v1/endpoints", "/v1/deliveries", "/v1/deliveries?endpoint_id=" + e.ID, "/v1/dead-letters",
-		"/v1/dead-letters?endpoint_id=" + e.ID, "/v1/dead-letters?group=endpoint", "/v1/jobs",
+		"/v1/dead-letters?endpoint_id=" + e.ID, "/v1/dead-letters?group=endpoint", "/v1/jobs", "/v1/notification-addresses",
 	} {
 		res, body := w.do(http.MethodGet, path, ours, "")
 		if res.StatusCode != http.StatusOK || !strings.Contains(body, `"data":[]`) || strings.Contains(body, e.ID) {
@@ -176,7 +178,7 @@ func (w *world) revoke(text string) {
 
 // concrete puts something into the places of a path.
 func concrete(path string) string {
-	return strings.NewReplacer("{id}", "1", "{type}", "scan.completed", "{n}", "1").Replace(path)
+	return strings.NewReplacer("{id}", "1", "{type}", "scan.completed", "{n}", "1", "{email}", "1").Replace(path)
 }
 
 // bodyFor is a body that the call takes: its own example.

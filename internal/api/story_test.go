@@ -27,6 +27,7 @@ func TestEveryCallSucceedsAsDocumented(t *testing.T) {
 	w.storyOfEndpoints(t)
 	w.storyOfSecrets(t)
 	w.storyOfDeliveries(t)
+	w.storyOfNotifications(t)
 	w.storyOfAccounts(t)
 	for i := range w.routes {
 		rt := &w.routes[i]
@@ -69,6 +70,30 @@ func (w *world) storyOfEvents(t *testing.T) {
 	got := must(c.Event(ctx, first.ID))(t)
 	if string(got.Data) != `{"domain":"example.com","added_at":"2026-03-08T12:34:56.789Z","n":1.50}` {
 		t.Errorf("data of the event: got %s, want it as it was published", got.Data)
+	}
+}
+
+func (w *world) storyOfNotifications(t *testing.T) {
+	c, ctx := w.user(), t.Context()
+	if got := must(c.NotificationAddresses(ctx))(t); len(got.Data) != 0 || len(got.Told) != 0 || got.SendsMail {
+		t.Errorf("at first %+v: want nobody to be told", got)
+	}
+	made := must(c.AddNotificationAddress(ctx, " On+Call/night@Example.com"))(t)
+	if made.Email != "on+call/night@example.com" || made.AddedBy == "" {
+		t.Errorf("added %+v", made)
+	}
+	if _, err := c.AddNotificationAddress(ctx, made.Email); refused(t, err).Code != client.CodeConflict {
+		t.Errorf("added twice: %v, want a conflict", err)
+	}
+	if _, err := c.AddNotificationAddress(ctx, "nobody\r\nBcc: eve@example.com"); refused(t, err).Fields[0].Name != "email" {
+		t.Errorf("no address: %v, want what is wrong with the email", err)
+	}
+	if got := must(c.NotificationAddresses(ctx))(t); len(got.Data) != 1 || len(got.Told) != 1 || got.Told[0] != made.Email {
+		t.Errorf("then %+v: want that %s is told", got, made.Email)
+	}
+	check(t, c.RemoveNotificationAddress(ctx, made.Email))
+	if err := c.RemoveNotificationAddress(ctx, made.Email); refused(t, err).Code != client.CodeNotFound {
+		t.Errorf("removed twice: %v, want that it is not found", err)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/egress"
 	"github.com/compliancelayer/compliancelayer/internal/failpoint"
 	"github.com/compliancelayer/compliancelayer/internal/feed"
+	"github.com/compliancelayer/compliancelayer/internal/mail"
 	"github.com/compliancelayer/compliancelayer/internal/notify"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 	"github.com/compliancelayer/compliancelayer/internal/store/sqlstore"
@@ -45,6 +46,8 @@ type Config struct {
 	SecretKey     string // the encryption key itself; "" = from SecretKeyFile
 	SecretKeyFile string // made if missing; "" = beside the database
 	APIKey        string // an admin key that is made sure to exist
+	Mail          Mail
+	PublicURL     string // of the dashboard, for links, without a slash at its end; "" = App.URL
 	RequestRate   int    // requests a second of each account but the default one; 0 = no limit
 	MaxEndpoints  int    // per account; 0 = manage's default
 	// ShutdownTimeout bounds the answers to open requests at the end; attempts on
@@ -65,6 +68,7 @@ type App struct {
 	disp     *dispatch.Dispatcher
 	notifier *notify.Notifier
 	watcher  *watch.Watcher
+	courier  *mail.Courier // nil = nobody is told by mail
 	feed     *feed.Feed
 	auth     *auth.Authenticator
 	draining chan struct{}
@@ -185,7 +189,11 @@ func (a *App) SetupURL() string { return a.setupURL }
 // stop waits on disk.
 func (a *App) Serve(ctx context.Context) error {
 	stopDispatcher := a.run(ctx, loops{"dispatcher": a.disp.Run})
-	stopOthers := a.run(ctx, loops{"notifier": a.notifier.Run, "watch": a.watcher.Run, "keys": a.auth.Run, "bus": a.hear, "feed": a.feed.Announce, "retention": a.retain})
+	others := loops{"notifier": a.notifier.Run, "watch": a.watcher.Run, "keys": a.auth.Run, "bus": a.hear, "feed": a.feed.Announce, "retention": a.retain}
+	if a.courier != nil {
+		others["mail"] = a.courier.Run
+	}
+	stopOthers := a.run(ctx, others)
 	failed := make(chan error, 2)
 	var servers sync.WaitGroup
 	a.api.serve(&servers, failed)

@@ -15,6 +15,7 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/door"
 	"github.com/compliancelayer/compliancelayer/internal/egress"
 	"github.com/compliancelayer/compliancelayer/internal/feed"
+	"github.com/compliancelayer/compliancelayer/internal/mail"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
 	"github.com/compliancelayer/compliancelayer/internal/metrics"
 	"github.com/compliancelayer/compliancelayer/internal/notify"
@@ -93,22 +94,42 @@ func (a *App) wire(ctx context.Context) error {
 		counts.Accepted()
 		a.feed.Accepted(accountID, e)
 	}})
-	a.notifier = notify.New(notify.Config{Store: a.db, Publisher: publisher, Policy: a.cfg.Policy, Every: every, Log: a.log})
+	mails, err := a.tellers(policy, publisher, every)
+	if err != nil {
+		return err
+	}
 	a.watcher = watch.New(watch.Config{Store: a.db, Wake: a.notifier.Wake, Log: a.log})
 	a.auth = auth.NewAuthenticator(a.db, a.log)
 	signIns := auth.NewSignIns(a.db)
 	manager := manage.New(manage.Config{
 		Store: a.db, Targets: policy, Box: box, Sender: tests{a.disp, a.cut}, Policy: a.cfg.Policy, Node: name, Passwords: signIns,
-		Limits: manage.Limits{Endpoints: a.cfg.MaxEndpoints}, Logger: a.log,
+		Limits: manage.Limits{Endpoints: a.cfg.MaxEndpoints}, Mail: mails, Logger: a.log,
 	})
 	return a.serve(publisher, manager, signIns, counts)
+}
+
+// tellers makes what tells other endpoints and people what was noticed. It answers what sends test mails; nil = nothing does.
+func (a *App) tellers(policy *egress.Policy, publisher *publish.Publisher, every time.Duration) (manage.Mail, error) {
+	cfg := notify.Config{Store: a.db, Publisher: publisher, Policy: a.cfg.Policy, Every: every, Log: a.log}
+	sender, err := a.sender(policy)
+	if err != nil {
+		return nil, err
+	}
+	if sender == nil {
+		a.notifier = notify.New(cfg)
+		return nil, nil //nolint:nilnil // there is no mail server
+	}
+	a.courier = mail.NewCourier(mail.CourierConfig{Store: a.db, Sender: sender, Every: every, Log: a.log})
+	cfg.Mailed = a.courier.Wake
+	a.notifier = notify.New(cfg)
+	return sender, nil
 }
 
 // serve puts the API and the dashboard behind the listeners.
 func (a *App) serve(publisher *publish.Publisher, manager *manage.Manager, signIns *auth.SignIns, counts *metrics.Metrics) error {
 	cfg := api.Config{
 		Publisher: publisher, Manager: manager, Auth: a.auth, Accounts: a.db, Feed: a.feed, Ping: a.db.Ping,
-		PortalURL: func(token string) string { return a.URL() + "/portal/" + token },
+		PortalURL: func(token string) string { return a.publicURL() + "/portal/" + token },
 		Version:   a.cfg.Version, Draining: a.draining, RequestRate: a.cfg.RequestRate, Observe: counts.Answered, Logger: a.log,
 	}
 	if a.metrics.Listener == nil {
@@ -119,7 +140,7 @@ func (a *App) serve(publisher *publish.Publisher, manager *manage.Manager, signI
 		return err
 	}
 	pages, err := web.New(web.Config{
-		Manager: manager, Publisher: publisher, Feed: a.feed, SignIns: signIns, Depth: a.db, Retention: a.cfg.Retention, Draining: a.draining, Policy: a.cfg.Policy, Dev: a.cfg.Dev, Version: a.cfg.Version, URL: a.URL, Logger: a.log,
+		Manager: manager, Publisher: publisher, Feed: a.feed, SignIns: signIns, Depth: a.db, Retention: a.cfg.Retention, Draining: a.draining, Policy: a.cfg.Policy, Dev: a.cfg.Dev, Version: a.cfg.Version, URL: a.publicURL, Logger: a.log,
 	})
 	if err != nil {
 		return err

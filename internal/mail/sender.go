@@ -38,7 +38,7 @@ const (
 type Config struct {
 	Policy    *egress.Policy
 	Server    string // HOST:PORT of the mail server
-	TLS       string // StartTLS, TLS or NoTLS
+	TLS       string // StartTLS, TLS or NoTLS; "" = StartTLS
 	User      string // "" = it asks for none
 	Password  string
 	From      string          // the address that mails come from
@@ -61,14 +61,19 @@ type Sender struct {
 func NewSender(c Config) (*Sender, error) {
 	host, _, err := net.SplitHostPort(c.Server)
 	if err != nil {
-		return nil, fmt.Errorf("mail server: %q is not HOST:PORT", c.Server)
+		return nil, fmt.Errorf("--smtp: %q is not HOST:PORT", c.Server)
 	}
 	from, err := mail.ParseAddress(c.From)
 	if err != nil || from.Address != c.From {
-		return nil, fmt.Errorf("mail sender: %q is not an address such as webhooks@example.com", c.From)
+		return nil, fmt.Errorf("--mail-from: %q is not an address such as webhooks@example.com", c.From)
 	}
-	if c.TLS == NoTLS && c.User != "" {
-		return nil, errors.New("mail server: a password is sent over TLS only")
+	switch {
+	case c.TLS == "":
+		c.TLS = StartTLS
+	case c.TLS != StartTLS && c.TLS != TLS && c.TLS != NoTLS:
+		return nil, fmt.Errorf("--smtp-tls: %q is neither starttls nor tls nor none", c.TLS)
+	case c.TLS == NoTLS && c.User != "":
+		return nil, errors.New("--smtp-tls none: a password is sent over TLS only; use starttls or tls, or leave --smtp-user out")
 	}
 	if c.Timeout == 0 {
 		c.Timeout = sendTime
@@ -81,8 +86,10 @@ func NewSender(c Config) (*Sender, error) {
 	if c.TLS == TLS {
 		way.TLS = s.secure
 	}
-	s.server, err = egress.NewServer(way)
-	return s, err
+	if s.server, err = egress.NewServer(way); err != nil {
+		return nil, fmt.Errorf("--smtp: %w", err)
+	}
+	return s, nil
 }
 
 // SendTest sends a mail that shows whether mail arrives, in the name of an account. An error is a

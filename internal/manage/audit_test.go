@@ -8,6 +8,7 @@ import (
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
+	"github.com/compliancelayer/compliancelayer/internal/mail/mailtest"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
@@ -131,6 +132,22 @@ var changes = map[string]struct {
 	}},
 	"CreateAccount": {"account.create", func(w *world, t *testing.T) []string {
 		must(w.CreateAccount(t.Context(), w.admin, manage.CreateAccount{Name: "Third"}))(t)
+		return nil
+	}},
+	"AddRecipient": {"recipient.add", func(w *world, t *testing.T) []string {
+		must(w.AddRecipient(t.Context(), w.admin, "oncall@example.com"))(t)
+		return nil
+	}},
+	"RemoveRecipient": {"recipient.remove", func(w *world, t *testing.T) []string {
+		must(w.AddRecipient(t.Context(), w.admin, "oncall@example.com"))(t)
+		must(w.RemoveRecipient(t.Context(), w.admin, "OnCall@example.com"))(t)
+		return nil
+	}},
+	"TestMail": {"mail.test", func(w *world, t *testing.T) []string {
+		sends := newWorld(t, func(c *manage.Config) { c.Mail = senderTo(t, mailtest.New(t, mailtest.Config{NoTLS: true})) })
+		must(sends.AddRecipient(t.Context(), w.admin, "oncall@example.com"))(t)
+		must(sends.TestMail(t.Context(), w.admin, struct{}{}))(t)
+		*w = *sends
 		return nil
 	}},
 	"DeleteAccount": {"account.delete", func(w *world, t *testing.T) []string {

@@ -24,6 +24,8 @@ type Store interface {
 	store.Types
 	store.Audit
 	store.Alerts
+	store.Mails
+	store.Recipients
 	store.Bus
 	// Clock gives the time that leases are reckoned in, as store.Queue has it.
 	Clock(ctx context.Context) (time.Time, error)
@@ -54,7 +56,13 @@ type Passwords interface {
 	HashPassword(ctx context.Context, password string) (phc string, err error)
 }
 
-// Config is what a Manager is made of. All but Passwords, Limits, Turns and Logger must be set.
+// Mail sends test mails. mail.Sender implements it.
+type Mail interface {
+	// SendTest answers a *mail.Problem when the mail server did not take it.
+	SendTest(ctx context.Context, to, account string) error
+}
+
+// Config is what a Manager is made of. All but Passwords, Limits, Mail, Turns and Logger must be set.
 type Config struct {
 	Store   Store
 	Targets *egress.Policy // says which URLs an endpoint may have
@@ -65,6 +73,7 @@ type Config struct {
 	// Passwords is needed by what sets one: SetUpOwner, AcceptInvite.
 	Passwords Passwords
 	Limits    Limits
+	Mail      Mail           // nil = this server sends no mail
 	Turns     *catalog.Turns // bounds what is costly; nil = two at once
 	Logger    *slog.Logger   // nil = slog.Default()
 }
@@ -87,6 +96,7 @@ type Manager struct {
 	node    string
 	phc     Passwords
 	limits  Limits
+	mail    Mail
 	turns   *catalog.Turns
 	log     *slog.Logger
 }
@@ -114,6 +124,7 @@ func New(c Config) *Manager {
 		node:    c.Node,
 		phc:     c.Passwords,
 		limits:  c.Limits,
+		mail:    c.Mail,
 		turns:   c.Turns,
 		log:     c.Logger,
 	}

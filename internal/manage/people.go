@@ -6,6 +6,7 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/store"
@@ -105,7 +106,7 @@ func (m *Manager) newMember(ctx context.Context, in NewMember, ownEmail bool) (s
 func (m *mistakes) email(text string) string {
 	email := auth.NormalEmail(text)
 	a, err := mail.ParseAddress(email)
-	if err != nil || a.Address != email || len(email) > maxEmail || !strings.Contains(email, "@") {
+	if err != nil || a.Address != email || len(email) > maxEmail || !strings.Contains(email, "@") || strings.ContainsFunc(email, unicode.IsControl) {
 		m.add("email", "is not an e-mail address, such as name@example.com")
 	}
 	return email

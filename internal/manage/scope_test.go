@@ -67,12 +67,13 @@ var scopes = map[string]auth.Scope{
 	"Delivery": auth.Read, "ListDeliveries": auth.Read, "Attempt": auth.Read, "DeadLetters": auth.Read, "DeadLetterCounts": auth.Read, "Neighbours": auth.Read,
 	"Stats": auth.Read, "EventTypes": auth.Read, "EventType": auth.Read, "Event": auth.Read, "ListEvents": auth.Read,
 	"ListMembers": auth.Read, "ListSessions": auth.Read, "EndSession": auth.Read,
-	"Job": auth.Read, "ListJobs": auth.Read, "ListAudit": auth.Read, "ListAlerts": auth.Read, "MatchEvents": auth.Read,
+	"ListRecipients": auth.Read, "ListMails": auth.Read, "Job": auth.Read, "ListJobs": auth.Read, "ListAudit": auth.Read, "ListAlerts": auth.Read, "MatchEvents": auth.Read,
 
 	"CreateEndpoint": auth.Manage, "CheckURL": auth.Manage, "UpdateEndpoint": auth.Manage, "DeleteEndpoint": auth.Manage, "DisableEndpoint": auth.Manage,
 	"EnableEndpoint": auth.Manage, "TestEndpoint": auth.Manage, "PrepareSecret": auth.Manage, "PromoteSecret": auth.Manage,
 	"RotateSecret": auth.Manage, "RetryDelivery": auth.Manage, "DiscardDelivery": auth.Manage, "RetryDeliveries": auth.Manage,
 	"ReplayEndpoint": auth.Manage, "CancelJob": auth.Manage, "CreateType": auth.Manage, "UpdateType": auth.Manage, "DeleteType": auth.Manage,
+	"AddRecipient": auth.Manage, "RemoveRecipient": auth.Manage, "TestMail": auth.Manage,
 	"CreateKey": auth.Manage, "ListKeys": auth.Manage, "RevokeKey": auth.Manage,
 
 	"InviteMember": auth.People, "ListInvites": auth.People, "TakeBackInvite": auth.People, "ChangeRole": auth.People, "RemoveMember": auth.People,

@@ -12,14 +12,16 @@ import (
 
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
+	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
 // functions are what templates can call.
 var functions = template.FuncMap{
 	"asset": asset, "ago": ago, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
-	"args":   func(f Form, dev bool) fieldsView { return fieldsView{f, dev} },
-	"choice": func(f Form, types []manage.EventType) choiceView { return choiceView{f, types} },
-	"join":   strings.Join, "field": func(f Form, name, label string) fieldView { return fieldView{f, name, label} },
+	"mailState": mailState,
+	"args":      func(f Form, dev bool) fieldsView { return fieldsView{f, dev} },
+	"choice":    func(f Form, types []manage.EventType) choiceView { return choiceView{f, types} },
+	"join":      strings.Join, "field": func(f Form, name, label string) fieldView { return fieldView{f, name, label} },
 }
 
 // fieldView is what the template of a field needs.
@@ -140,3 +142,16 @@ func tone(s delivery.Status) string {
 
 // friendly says what went wrong in an attempt, in a word or two.
 func friendly(c delivery.Class) string { return strings.ReplaceAll(string(c), "_", " ") }
+
+// mailState says what became of a mail.
+func mailState(s store.MailState) string {
+	switch s {
+	case store.MailSent:
+		return "sent"
+	case store.MailRefused:
+		return "refused, and dropped"
+	case store.MailGivenUp:
+		return "given up after three days"
+	}
+	return "waiting"
+}

@@ -78,6 +78,7 @@ var navigation = []struct {
 	{"Activity", "/events", "Events", auth.Read},
 	{"Activity", "/event-types", "Event types", auth.Read},
 	{"Account", "/settings/members", "Members", auth.Read},
+	{"Account", "/settings/notifications", "Notifications", auth.Read},
 	{"Account", "/settings/keys", "API keys", auth.Manage},
 	{"Account", "/settings/accounts", "Accounts", auth.Admin},
 	{"Account", "/audit", "Audit", auth.Read},
@@ -90,7 +91,7 @@ var done = map[string]string{
 	"enabled": "The endpoint is enabled.", "deleted": "The endpoint was deleted.", "promoted": "The prepared secret signs now; the old one goes on beside it until its overlap ends.",
 	"retried": "The delivery is being sent again.", "discarded": "The delivery was given up.", "cancelled": "The job was stopped; what it has moved stays moved.",
 	"role": "The role was changed.", "removed": "The member was removed; their sessions have ended.", "uninvited": "The invitation was taken back.",
-	"ended": "The session was ended.", "revoked": "The key was revoked.", "published": "The event was accepted; its deliveries are on their way.", "given-up": "They are being given up.",
+	"told": "The address was added.", "untold": "The address was removed.", "ended": "The session was ended.", "revoked": "The key was revoked.", "published": "The event was accepted; its deliveries are on their way.", "given-up": "They are being given up.",
 	"welcome": "Welcome. This server is set up, and you are its owner.",
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/compliancelayer/compliancelayer/client"
 	"github.com/compliancelayer/compliancelayer/internal/app"
+	"github.com/compliancelayer/compliancelayer/internal/mail/mailtest"
 )
 
 // publish accepts an event of a domain.
@@ -295,7 +296,7 @@ func TestEveryPageHasItsHeadersAndNothingInline(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<style|<script>|<script [^>]*>[^<]| style=| on[a-z]+=|src="http|href="http|javascript:`)
 	for _, path := range []string{
 		"/endpoints", "/endpoints/new", page, page + "/settings", "/deliveries", "/dead-letters", "/events", "/event-types", "/settings/server", page + "/recover", "/event-types/scan.completed",
-		"/settings/members", "/settings/sessions", "/settings/keys", "/settings/accounts", "/audit", "/status", "/setup",
+		"/settings/members", "/settings/sessions", "/settings/notifications", "/settings/keys", "/settings/accounts", "/audit", "/status", "/setup",
 	} {
 		a := zoe.get(path, http.StatusOK)
 		if policy := a.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
@@ -311,6 +312,49 @@ func TestEveryPageHasItsHeadersAndNothingInline(t *testing.T) {
 			t.Errorf("%s has %d KiB", path, len(a.text)>>10)
 		}
 	}
+}
+
+// TestPeopleAreToldByMail goes from an address to the mail of a disabled endpoint.
+func TestPeopleAreToldByMail(t *testing.T) {
+	t.Parallel()
+	server := mailtest.New(t, mailtest.Config{NoTLS: true})
+	w := newWorld(t, func(c *app.Config) {
+		c.Mail = app.Mail{Server: server.Address(), TLS: "none", From: "webhooks@example.com"}
+		c.PublicURL = "https://hooks.example.com"
+		c.Policy.DisableAfter = 1
+	})
+	zoe := w.owner()
+	zoe.get("/settings/notifications", http.StatusOK).has("zoe@example.com", "owners and admins are told", "Send a test mail").lacks("sends no mail")
+	zoe.post("/settings/notifications", http.StatusUnprocessableEntity, "email", "nobody").has("This is not an e-mail address", `value="nobody"`)
+	zoe.post("/settings/notifications", http.StatusOK, "email", "OnCall@example.com").has("The address was added", "oncall@example.com")
+	zoe.post("/settings/notifications/test", http.StatusOK).has("oncall@example.com", "the mail server took it")
+	zoe.post("/settings/notifications/test", http.StatusOK).has("less than a minute ago")
+
+	r := newReceiver(t)
+	r.answer(http.StatusInternalServerError, "planted-answer")
+	made := zoe.post("/endpoints/new", http.StatusOK, "url", r.URL+"/planted-path", "description", "Ticket system", "events", "*", "headers", "X-Token: planted-token")
+	page := made.find(`href="(/endpoints/ep_[a-z0-9]+)"`)
+	publish(t, zoe.key(), "example.com")
+	zoe.until("/settings/notifications", "<td>sent</td>").has("Ticket system", "was disabled", page)
+	mails := server.Mails()
+	if len(mails) != 2 || mails[1].To != "oncall@example.com" || !strings.Contains(mails[1].Subject, "was disabled") || !strings.Contains(mails[1].Text, "https://hooks.example.com"+page+"\n") {
+		t.Errorf("mails: %+v", mails)
+	}
+	for _, m := range mails {
+		if strings.Contains(m.Raw, "planted") {
+			t.Errorf("a secret is in a mail:\n%s", m.Raw)
+		}
+	}
+	zoe.post("/settings/notifications/remove", http.StatusOK, "email", "oncall@example.com").has("The address was removed", "owners and admins are told")
+	zoe.post("/settings/notifications/remove", http.StatusNotFound, "email", "oncall@example.com")
+}
+
+func TestAServerWithoutMailSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	zoe.get("/settings/notifications", http.StatusOK).has("This server sends no mail").lacks("Send a test mail")
+	zoe.post("/settings/notifications/test", http.StatusUnprocessableEntity).has("This server sends no mail")
 }
 
 func TestAFormOfAnotherSiteIsRefused(t *testing.T) {

@@ -1,0 +1,165 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/internal/auth"
+	"github.com/compliancelayer/compliancelayer/internal/mail"
+	"github.com/compliancelayer/compliancelayer/internal/store"
+)
+
+const (
+	// maxRecipients is how many addresses an account may name: a team, and a list of its own.
+	maxRecipients = 20
+	// testEvery is the least time between two test mails to an address: nobody is to be flooded by a button.
+	testEvery = time.Minute
+	// testWithin bounds all test mails of a call, so that its answer comes before a browser gives up.
+	testWithin = 25 * time.Second
+)
+
+// Recipients is who is told by mail what happens to an account's endpoints.
+type Recipients struct {
+	Rows      []store.Recipient // the addresses that were added
+	Told      []string          // who is told now: those, or without any the account's owners and admins
+	SendsMail bool              // this server has a mail server
+}
+
+// SentMail is one thing that one address was told, or is to be.
+type SentMail struct {
+	store.Mail
+	Title string // what it tells
+}
+
+// TestedMail is what became of a test mail.
+type TestedMail struct {
+	Email   string
+	Problem string // in plain words; "" = the mail server took it
+}
+
+// ListRecipients says who is told by mail. There are few, so that they come on one page.
+func (m *Manager) ListRecipients(ctx context.Context, caller auth.Caller, _ struct{}) (Recipients, error) {
+	return look(ctx, caller, auth.Read, func(ctx context.Context) (Recipients, error) {
+		rows, err := m.db.ListRecipients(ctx, caller.AccountID)
+		if err != nil {
+			return Recipients{}, err
+		}
+		told, err := m.db.MailAddresses(ctx, caller.AccountID)
+		if err != nil {
+			return Recipients{}, err
+		}
+		return Recipients{Rows: rows, Told: told, SendsMail: m.mail != nil}, nil
+	})
+}
+
+// AddRecipient adds an address to the caller's account. *Invalid when it is none, *store.Conflict when it is there,
+// store.ErrLimit when there are twenty.
+func (m *Manager) AddRecipient(ctx context.Context, caller auth.Caller, email string) (store.Recipient, error) {
+	return change(ctx, m, caller, auth.Manage, "recipient.add", func(ctx context.Context) (store.Recipient, deed, error) {
+		var wrong mistakes
+		email := wrong.email(email)
+		if err := wrong.err(); err != nil {
+			return store.Recipient{}, deed{}, err
+		}
+		row := store.Recipient{AccountID: caller.AccountID, Email: email, By: caller.Actor, CreatedAt: now()}
+		if err := m.db.AddRecipient(ctx, row, maxRecipients); err != nil {
+			return store.Recipient{}, deed{}, err
+		}
+		return row, deed{object: email, detail: "is told by mail"}, nil
+	})
+}
+
+// RemoveRecipient takes an address out of the caller's account. The answer is empty.
+func (m *Manager) RemoveRecipient(ctx context.Context, caller auth.Caller, email string) (struct{}, error) {
+	return change(ctx, m, caller, auth.Manage, "recipient.remove", func(ctx context.Context) (struct{}, deed, error) {
+		var wrong mistakes
+		email := wrong.email(email)
+		if wrong.err() != nil {
+			return struct{}{}, deed{}, store.ErrNotFound
+		}
+		if err := m.db.RemoveRecipient(ctx, caller.AccountID, email); err != nil {
+			return struct{}{}, deed{}, err
+		}
+		return struct{}{}, deed{object: email, detail: "is told no more"}, nil
+	})
+}
+
+// ListMails pages through what the account's people were told by mail, and are to be, of the last week.
+func (m *Manager) ListMails(ctx context.Context, caller auth.Caller, page Page) (List[SentMail], error) {
+	return look(ctx, caller, auth.Read, func(ctx context.Context) (List[SentMail], error) {
+		return list(page, func(p store.Page) ([]SentMail, string, error) {
+			rows, next, err := m.db.ListMails(ctx, caller.AccountID, p)
+			sent := make([]SentMail, len(rows))
+			for i, row := range rows {
+				sent[i] = SentMail{Mail: row, Title: mail.Title(row.Kind, row.Facts)}
+			}
+			return sent, next, err
+		})
+	})
+}
+
+// TestMail sends everybody who is told a test mail now, and answers what became of each. *store.Conflict when this
+// server sends no mail, or there is nobody to send one to.
+func (m *Manager) TestMail(ctx context.Context, caller auth.Caller, _ struct{}) ([]TestedMail, error) {
+	return change(ctx, m, caller, auth.Manage, "mail.test", func(ctx context.Context) ([]TestedMail, deed, error) {
+		if m.mail == nil {
+			return nil, deed{}, store.Conflictf("this server sends no mail: its operator has not named a mail server (serve --smtp)")
+		}
+		to, err := m.db.MailAddresses(ctx, caller.AccountID)
+		if err != nil {
+			return nil, deed{}, err
+		}
+		if len(to) == 0 {
+			return nil, deed{}, store.Conflictf("nobody is told by mail: add an address first")
+		}
+		account, err := m.db.Account(ctx, caller.AccountID)
+		if err != nil {
+			return nil, deed{}, err
+		}
+		done, err := m.testAll(ctx, to, account.Name)
+		return done, deed{object: caller.AccountID, detail: counted(len(done), "address", "addresses")}, err
+	})
+}
+
+// testAll sends the test mails one after the other, until the mail server is found not to answer.
+func (m *Manager) testAll(ctx context.Context, to []string, account string) ([]TestedMail, error) {
+	ctx, cancel := context.WithTimeout(ctx, testWithin)
+	defer cancel()
+	var done []TestedMail
+	for i, email := range to {
+		problem, goesOn, err := m.testOne(ctx, email, account)
+		if err != nil {
+			return done, err
+		}
+		done = append(done, TestedMail{Email: email, Problem: problem})
+		if goesOn {
+			continue
+		}
+		for _, email := range to[i+1:] {
+			done = append(done, TestedMail{Email: email, Problem: "It was not tried: the mail server did not take the one before."})
+		}
+		return done, nil
+	}
+	return done, nil
+}
+
+func (m *Manager) testOne(ctx context.Context, email, account string) (problem string, goesOn bool, _ error) {
+	at, err := m.clock(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	err = m.db.TestTurn(ctx, email, at, at.Add(-testEvery))
+	if errors.Is(err, store.ErrConflict) {
+		return "A test mail went there less than a minute ago. Wait a moment.", true, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	err = m.mail.SendTest(ctx, email, account)
+	var p *mail.Problem
+	if errors.As(err, &p) {
+		return p.Text, p.Final, nil
+	}
+	return "", true, err
+}
