@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -40,6 +41,7 @@ type world struct {
 	publisher notify.Publisher // nil = a real one on db
 	box       *seal.Box        // dispatch makes it
 	mailed    func()           // nil = nobody is told by mail
+	every     time.Duration    // 0 = every
 
 	notifier *notify.Notifier
 	log      lines
@@ -81,7 +83,7 @@ func (w *world) start() {
 		w.publisher = publish.New(publish.Config{Store: w.db, Lanes: parked{}})
 	}
 	w.notifier = notify.New(notify.Config{
-		Store: w.store, Publisher: w.publisher, Policy: w.policy, Every: every, Mailed: w.mailed,
+		Store: w.store, Publisher: w.publisher, Policy: w.policy, Every: cmp.Or(w.every, every), Mailed: w.mailed,
 		Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	ctx, cancel := context.WithCancel(w.t.Context())
