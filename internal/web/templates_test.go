@@ -31,6 +31,7 @@ var shown = map[string]any{
 	"job":               framed[jobView]{},
 	"keys":              framed[keysView]{},
 	"members":           framed[membersView]{},
+	"notifications":     framed[notificationsView]{},
 	"portal":            framed[entrance]{},
 	"recover":           framed[recoverView]{},
 	"secret":            framed[madeSecret]{},
