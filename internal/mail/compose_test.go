@@ -91,6 +91,39 @@ https://hooks.example.com/endpoints/ep_1
 `,
 		},
 		{
+			"an alert", delivery.AlertOpened, Facts{Alert: delivery.AlertSlow, Share: 0.25, Attempts: 80},
+			`Your webhook endpoint receiver.example is slow`,
+			`Your webhook endpoint receiver.example is slow: 25 % of its last 80 attempts took longer than 10 s (8 March 2026, 12:34 UTC).
+
+Everything is still sent to it. You are told when it is well again; look at its page for what it answers and how long it takes.
+
+https://hooks.example.com/endpoints/ep_1
+
+`,
+		},
+		{
+			"an alert that has closed", delivery.AlertClosed, Facts{Alert: delivery.AlertFailing, Share: 0.04, Attempts: 50},
+			`Your webhook endpoint receiver.example is well again`,
+			`Your webhook endpoint receiver.example is well again: it failed often, and now 4 % of its last 50 attempts failed (8 March 2026, 12:34 UTC).
+
+There is nothing to do.
+
+https://hooks.example.com/endpoints/ep_1
+
+`,
+		},
+		{
+			"an alert that has closed because nothing is sent", delivery.AlertClosed, Facts{Alert: delivery.AlertRetries},
+			`Your webhook endpoint receiver.example is well again`,
+			`Your webhook endpoint receiver.example is no longer watched for this: it needed many retries, and nothing was sent to it for an hour (8 March 2026, 12:34 UTC).
+
+There is nothing to do.
+
+https://hooks.example.com/endpoints/ep_1
+
+`,
+		},
+		{
 			"a kind without words of its own", "eclipse", Facts{Text: "The moon is in the way."},
 			`Your webhook endpoint receiver.example needs a look`,
 			`Your webhook endpoint receiver.example needs a look (8 March 2026, 12:34 UTC).
@@ -206,10 +239,11 @@ func TestWhatIsToldOnce(t *testing.T) {
 		{store.NoticeRow{ID: "1", Kind: delivery.DisabledIt, EndpointID: "ep_1", Failures: 10}, "disabled:1", 0},
 		{store.NoticeRow{ID: "2", Kind: delivery.Warning, EndpointID: "ep_1", Failures: 5}, "warning:ep_1:5", 6 * time.Hour},
 		{store.NoticeRow{ID: "3", Kind: delivery.Warning, EndpointID: "ep_1", Failures: 8}, "warning:ep_1:8", 6 * time.Hour},
+		{store.NoticeRow{ID: "5", Kind: delivery.AlertOpened, EndpointID: "ep_1"}, "alert_opened:ep_1:slow", time.Hour},
 		{store.NoticeRow{ID: "4", Kind: "eclipse", EndpointID: "ep_1"}, "eclipse:ep_1", 6 * time.Hour},
 	}
 	for _, tt := range tests {
-		rows, err := Rows(tt.n, Facts{}, []string{"zoe@example.com"}, time.Time{})
+		rows, err := Rows(tt.n, Facts{Alert: delivery.AlertSlow}, []string{"zoe@example.com"}, time.Time{})
 		if err != nil || rows[0].Topic != tt.topic || rows[0].Again != tt.again {
 			t.Errorf("%+v: topic %q for %s, %v; want %q for %s", tt.n, rows[0].Topic, rows[0].Again, err, tt.topic, tt.again)
 		}

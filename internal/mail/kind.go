@@ -25,6 +25,11 @@ type Facts struct {
 	Class        string    `json:"class,omitempty"` // of the last attempt
 	Hint         string    `json:"hint,omitempty"`  // of the last attempt
 	Text         string    `json:"text,omitempty"`  // what else there is to say, in a sentence
+
+	// Of an alert.
+	Alert    delivery.AlertKind `json:"alert,omitempty"`
+	Share    float64            `json:"share,omitempty"`    // of the attempts that speak for it, 0 to 1
+	Attempts int                `json:"attempts,omitempty"` // that it was judged by
 }
 
 // warnedFor is how long the same warning of an endpoint is told once.
@@ -33,7 +38,7 @@ const warnedFor = 6 * time.Hour
 // kind says how notices of a kind are told by mail.
 type kind struct {
 	// topic names what is told once in `again`; nil = each notice is told.
-	topic func(n store.NoticeRow) string
+	topic func(n store.NoticeRow, f Facts) string
 	again time.Duration
 	// is completes "Your webhook endpoint X ..." in a subject, more in a sentence.
 	is   func(f Facts) string
@@ -54,7 +59,7 @@ var kinds = map[delivery.Notice]kind{
 		next: "Nothing is sent to it now, and nothing is lost: what is for it is held. Repair the receiver, send it a test, then enable the endpoint.",
 	},
 	delivery.Warning: {
-		topic: func(n store.NoticeRow) string { return fmt.Sprintf("warning:%s:%d", n.EndpointID, n.Failures) },
+		topic: func(n store.NoticeRow, _ Facts) string { return fmt.Sprintf("warning:%s:%d", n.EndpointID, n.Failures) },
 		again: warnedFor,
 		is:    func(Facts) string { return "is failing" },
 		more: func(f Facts) string {
@@ -62,6 +67,41 @@ var kinds = map[delivery.Notice]kind{
 		},
 		next: "One attempt that succeeds ends the count. Look at what the receiver answers.",
 	},
+	delivery.AlertOpened: {
+		topic: alertTopic,
+		again: alertedFor,
+		is:    func(f Facts) string { return alertWords[f.Alert].is },
+		more: func(f Facts) string {
+			return fmt.Sprintf("%s: %.0f %% of its last %d attempts %s", alertWords[f.Alert].is, 100*f.Share, f.Attempts, alertWords[f.Alert].bad)
+		},
+		next: "Everything is still sent to it. You are told when it is well again; look at its page for what it answers and how long it takes.",
+	},
+	delivery.AlertClosed: {
+		topic: alertTopic,
+		again: alertedFor,
+		is:    func(Facts) string { return "is well again" },
+		more: func(f Facts) string {
+			if f.Attempts == 0 {
+				return fmt.Sprintf("is no longer watched for this: it %s, and nothing was sent to it for an hour", alertWords[f.Alert].was)
+			}
+			return fmt.Sprintf("is well again: it %s, and now %.0f %% of its last %d attempts %s", alertWords[f.Alert].was, 100*f.Share, f.Attempts, alertWords[f.Alert].bad)
+		},
+		next: "There is nothing to do.",
+	},
+}
+
+// alertedFor is how long the opening of the same alert of an endpoint, or its closing, is told once.
+const alertedFor = time.Hour
+
+func alertTopic(n store.NoticeRow, f Facts) string {
+	return fmt.Sprintf("%s:%s:%s", n.Kind, n.EndpointID, f.Alert)
+}
+
+// alertWords says what each alert is about: what the endpoint does, what it did, and what was wrong with attempts.
+var alertWords = map[delivery.AlertKind]struct{ is, was, bad string }{
+	delivery.AlertFailing: {"fails often", "failed often", "failed"},
+	delivery.AlertSlow:    {"is slow", "was slow", fmt.Sprintf("took longer than %.0f s", delivery.SlowAfter.Seconds())},
+	delivery.AlertRetries: {"needs many retries", "needed many retries", "were not a delivery's first"},
 }
 
 // silent are the notices that make no mail: there would be one for every event.
@@ -69,7 +109,7 @@ var silent = map[delivery.Notice]bool{delivery.DeadLettered: true}
 
 // general tells what has no words of its own.
 var general = kind{
-	topic: func(n store.NoticeRow) string { return fmt.Sprintf("%s:%s", n.Kind, n.EndpointID) },
+	topic: func(n store.NoticeRow, _ Facts) string { return fmt.Sprintf("%s:%s", n.Kind, n.EndpointID) },
 	again: warnedFor,
 	is:    func(Facts) string { return "needs a look" },
 	more:  func(Facts) string { return "needs a look" },
@@ -103,7 +143,7 @@ func Rows(n store.NoticeRow, f Facts, to []string, now time.Time) ([]store.Mail,
 	k := kindOf(n.Kind)
 	topic := string(n.Kind) + ":" + n.ID
 	if k.topic != nil {
-		topic = k.topic(n)
+		topic = k.topic(n, f)
 	}
 	rows := make([]store.Mail, len(to))
 	for i, email := range to {

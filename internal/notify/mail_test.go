@@ -133,6 +133,41 @@ func TestTheOwnerIsToldOnceAtEachStep(t *testing.T) {
 	})
 }
 
+// An alert opens and closes, and does so again within the hour: each is told once.
+func TestPeopleAreToldOfAnAlertAndOfItsEnd(t *testing.T) {
+	mailed(t, func(w *world, s *mailtest.Server) {
+		w.endpoint(account, "ep_bad", "domain.added")
+		defer w.post(s)()
+		want := ""
+		for i := range 2 {
+			a := store.Alert{
+				ID: fmt.Sprintf("alt_%d", i), AccountID: account, EndpointID: "ep_bad", Kind: delivery.AlertFailing, Threshold: 10,
+				Opened: delivery.Reading{Attempts: 40, Failed: 10, Bad: 10, Span: time.Hour}, OpenedAt: time.Now(),
+			}
+			_, err := w.db.OpenAlert(w.t.Context(), a)
+			w.must(err)
+			w.pass(10 * time.Minute)
+			a.Closed, a.ClosedAt = delivery.Reading{Attempts: 50, Failed: 2, Bad: 2, Span: 15 * time.Minute}, time.Now()
+			_, err = w.db.CloseAlert(w.t.Context(), a)
+			w.must(err)
+			w.pass(10 * time.Minute)
+			if i == 0 {
+				want = `zoe@example.com: Your webhook endpoint "Ticket system" (receiver.example) fails often
+zoe@example.com: Your webhook endpoint "Ticket system" (receiver.example) is well again`
+			}
+			if got := subjects(s); got != want {
+				t.Fatalf("told after round %d:\n%s\nwant:\n%s", i, got, want)
+			}
+		}
+		if text := s.Mails()[0].Text; !strings.Contains(text, "25 % of its last 40 attempts failed") {
+			t.Errorf("the first mail lacks what it was judged by:\n%s", text)
+		}
+		if len(w.notices()) != 0 {
+			t.Error("notices are left")
+		}
+	})
+}
+
 func TestNothingSecretIsMailedOrLogged(t *testing.T) {
 	mailed(t, func(w *world, s *mailtest.Server) {
 		w.endpoint(account, "ep_bad", "domain.added")

@@ -223,21 +223,42 @@ func (n *Notifier) mails(ctx context.Context, row store.NoticeRow) ([]store.Mail
 	if u, err := url.Parse(e.URL); err == nil {
 		f.Host = u.Host
 	}
-	if row.Kind == delivery.DisabledIt {
-		f.Held = e.Held
+	err = n.addFacts(ctx, row, e, &f)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil // so was what it tells of
 	}
-	last, err := n.lastAttempt(ctx, row)
 	if err != nil {
 		return nil, err
-	}
-	if last != nil {
-		f.Class, f.Hint = last.ErrorClass, last.Hint
 	}
 	now, err := n.Store.Clock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return mail.Rows(row, f, to, now)
+}
+
+// addFacts adds what only some kinds of notice have.
+func (n *Notifier) addFacts(ctx context.Context, row store.NoticeRow, e store.EndpointView, f *mail.Facts) error {
+	if row.AlertID != "" {
+		a, err := n.Store.Alert(ctx, row.AccountID, row.AlertID)
+		if err != nil {
+			return err
+		}
+		by := a.Opened
+		if row.Kind == delivery.AlertClosed {
+			by = a.Closed
+		}
+		f.Alert, f.Share, f.Attempts = a.Kind, by.Value(), by.Attempts
+		return nil
+	}
+	if row.Kind == delivery.DisabledIt {
+		f.Held = e.Held
+	}
+	last, err := n.lastAttempt(ctx, row)
+	if last != nil {
+		f.Class, f.Hint = last.ErrorClass, last.Hint
+	}
+	return err
 }
 
 // publish publishes an event. What a receiver answered may break the schema of the
