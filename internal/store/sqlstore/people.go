@@ -103,16 +103,21 @@ func (s *Store) InviteByHash(ctx context.Context, hash [32]byte, now time.Time) 
 // AcceptInvite uses an invitation up and adds its member.
 func (s *Store) AcceptInvite(ctx context.Context, hash [32]byte, u store.User, now time.Time) (store.User, error) {
 	err := s.write(ctx, "accept invitation", func(ctx context.Context, c conn) error {
-		err := c.row(ctx, `delete from invites where hash = $1 and expires_at > $2 returning account_id, email, role`, hash[:], ms(now)).Scan(&u.AccountID, &u.Email, &u.Role)
-		if err != nil {
-			return err
-		}
-		if err := lockAccount(ctx, c, u.AccountID, s.engine.lockOwn()); err != nil {
-			return err
-		}
-		return insertUser(ctx, c, u)
+		return s.acceptInvite(ctx, c, hash, &u, now)
 	})
 	return u, err
+}
+
+// acceptInvite fills in what the invitation says of its member, and holds the lock of the account.
+func (s *Store) acceptInvite(ctx context.Context, c conn, hash [32]byte, u *store.User, now time.Time) error {
+	err := c.row(ctx, `delete from invites where hash = $1 and expires_at > $2 returning account_id, email, role`, hash[:], ms(now)).Scan(&u.AccountID, &u.Email, &u.Role)
+	if err != nil {
+		return err
+	}
+	if err := lockAccount(ctx, c, u.AccountID, s.engine.lockOwn()); err != nil {
+		return err
+	}
+	return insertUser(ctx, c, *u)
 }
 
 // DeleteInvite takes an invitation back.
@@ -162,11 +167,8 @@ func (s *Store) ListUsers(ctx context.Context, accountID string, page store.Page
 // the commit.
 func (s *Store) UpdateUser(ctx context.Context, accountID, id string, change func(*store.User) error) (u store.User, err error) {
 	err = s.write(ctx, "update member", func(ctx context.Context, c conn) error {
-		if err := lockAccount(ctx, c, accountID, s.engine.lockOwn()); err != nil {
-			return err
-		}
 		var err error
-		if u, err = scanUser(c.row(ctx, selectUser+` where id = $1 and account_id = $2`, id, accountID)); err != nil {
+		if u, err = s.lockUser(ctx, c, accountID, id); err != nil {
 			return err
 		}
 		if err := change(&u); err != nil {
@@ -194,7 +196,7 @@ func ownerBeside(ctx context.Context, c conn, accountID, id string) error {
 	return err
 }
 
-// DeleteUser removes a member with their sessions.
+// DeleteUser removes a member with their identities and sessions.
 func (s *Store) DeleteUser(ctx context.Context, accountID, id string) error {
 	return s.write(ctx, "delete member", func(ctx context.Context, c conn) error {
 		if err := lockAccount(ctx, c, accountID, s.engine.lockOwn()); err != nil {
@@ -206,18 +208,68 @@ func (s *Store) DeleteUser(ctx context.Context, accountID, id string) error {
 		if err := one(c.exec(ctx, `delete from users where id = $1 and account_id = $2`, id, accountID)); err != nil {
 			return err
 		}
+		if _, err := c.exec(ctx, `delete from identities where account_id = $1 and user_id = $2`, accountID, id); err != nil {
+			return err
+		}
 		_, err := c.exec(ctx, `delete from sessions where account_id = $1 and user_id = $2`, accountID, id)
 		return err
 	})
 }
 
+// ChangePassword sets a password and leaves the member one session.
+func (s *Store) ChangePassword(ctx context.Context, before, password string, n store.Session) error {
+	return s.write(ctx, "change password", func(ctx context.Context, c conn) error {
+		u, err := s.lockUser(ctx, c, n.AccountID, n.UserID)
+		if err != nil {
+			return err
+		}
+		if u.Password != before {
+			return store.Conflictf("the password was changed by somebody else just now: if that was not you, ask an owner or an admin of the account")
+		}
+		if _, err := c.exec(ctx, `update users set password = $1 where id = $2`, password, u.ID); err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, `delete from sessions where account_id = $1 and user_id = $2`, u.AccountID, u.ID); err != nil {
+			return err
+		}
+		return insertSession(ctx, c, n)
+	})
+}
+
+// lockUser reads a member under the lock of their account, which everything that changes one takes.
+func (s *Store) lockUser(ctx context.Context, c conn, accountID, id string) (store.User, error) {
+	if err := lockAccount(ctx, c, accountID, s.engine.lockOwn()); err != nil {
+		return store.User{}, err
+	}
+	return scanUser(c.row(ctx, selectUser+` where id = $1 and account_id = $2`, id, accountID))
+}
+
+// SignIn adds a member's session.
+func (s *Store) SignIn(ctx context.Context, n store.Session, still func(store.User) error) error {
+	return s.write(ctx, "sign in", func(ctx context.Context, c conn) error {
+		u, err := s.lockUser(ctx, c, n.AccountID, n.UserID)
+		if err != nil {
+			return err
+		}
+		if err := still(u); err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, `update users set signed_in_at = $1 where id = $2`, ms(n.CreatedAt), u.ID); err != nil {
+			return err
+		}
+		return insertSession(ctx, c, n)
+	})
+}
+
 // CreateSession adds a session.
 func (s *Store) CreateSession(ctx context.Context, n store.Session) error {
-	return s.write(ctx, "create session", func(ctx context.Context, c conn) error {
-		_, err := c.exec(ctx, `insert into sessions (id, hash, account_id, user_id, role, agent, address, created_at, seen_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-			n.ID, n.Hash[:], n.AccountID, n.UserID, n.Role, n.Agent, n.Address, ms(n.CreatedAt), ms(n.SeenAt), ms(n.ExpiresAt))
-		return err
-	})
+	return s.write(ctx, "create session", func(ctx context.Context, c conn) error { return insertSession(ctx, c, n) })
+}
+
+func insertSession(ctx context.Context, c conn, n store.Session) error {
+	_, err := c.exec(ctx, `insert into sessions (id, hash, account_id, user_id, role, agent, address, created_at, seen_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		n.ID, n.Hash[:], n.AccountID, n.UserID, n.Role, n.Agent, n.Address, ms(n.CreatedAt), ms(n.SeenAt), ms(n.ExpiresAt))
+	return err
 }
 
 // selectSession reads the role of a member's session from the member: a session whose member is

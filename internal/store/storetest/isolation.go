@@ -50,6 +50,7 @@ func newVictim(t *testing.T, s store.Store) victim {
 	v.session = v.newSession(v.user)
 	v.must("add recipient", s.AddRecipient(v.ctx(), recipientOf(v.account), many))
 	v.tell(mailTo(v.account, newEmail()))
+	v.link(identityOf(v.user))
 	v.must("create type", s.CreateType(v.ctx(), typeOf(v.account, "own.type"), many))
 	v.must("add audit", s.AddAudit(v.ctx(), store.AuditEntry{AccountID: v.account, Actor: "system", Action: "check", At: at(0)}))
 	v.addStats(statOf(v.account, v.endpoint, 0, 1))
@@ -87,6 +88,7 @@ func (v victim) rows() []any {
 	keep(v.s.KeyByHash(v.ctx(), v.key.Hash))
 	keep(v.s.Type(v.ctx(), v.account, "own.type"))
 	keep(v.s.User(v.ctx(), v.account, v.user.ID))
+	keep(v.s.ListIdentities(v.ctx(), v.account, v.user.ID))
 	keep(v.s.InviteByHash(v.ctx(), v.invite.Hash, at(0)))
 	keep(v.s.SessionByHash(v.ctx(), v.session.Hash, at(0)))
 	keep(v.s.ListRecipients(v.ctx(), v.account))
@@ -148,18 +150,19 @@ func unscoped() map[string]string {
 		"AddAudit": own, "CreateLink": own,
 		"KeyByHash": "the hash is the proof of who asks", "UseLink": "the hash is the proof of who asks",
 		"OfferSetup": own, "SetUp": "the hash is the proof of who asks", "SetUpOwner": "the hash is the proof of who asks",
-		"InviteByHash": "the hash is the proof of who asks", "AcceptInvite": "the hash is the proof of who asks",
+		"InviteByHash": "the hash is the proof of who asks", "AcceptInvite": "the hash is the proof of who asks", "AcceptInviteWith": "the hash is the proof of who asks",
 		"SessionByHash": "the hash is the proof of who asks", "CreateSession": own, "CreateInvite": own,
-		"UserByEmail":  "an address is somebody's in one account only; what comes of it depends on the password",
-		"TouchSession": "it is called with a session that was just found by its hash",
-		"TouchKey":     "it is called with a key that was just found by its hash",
+		"UserByIdentity": "an identity is somebody's in one account only, and its issuer is the proof",
+		"UserByEmail":    "an address is somebody's in one account only; what comes of it depends on the password",
+		"TouchSession":   "it is called with a session that was just found by its hash",
+		"TouchKey":       "it is called with a key that was just found by its hash",
 	}
 }
 
 // scoped lists what is tried with each method that sees one account's rows.
 func scoped() map[string]trespass {
 	all := make(map[string]trespass)
-	for _, part := range []map[string]trespass{trespassEndpoints(), trespassLog(), trespassWork(), trespassPeople(), trespassMails(), trespassAlerts(), trespassRest()} {
+	for _, part := range []map[string]trespass{trespassEndpoints(), trespassLog(), trespassWork(), trespassPeople(), trespassIdentities(), trespassMails(), trespassAlerts(), trespassRest()} {
 		for name, try := range part {
 			all[name] = try
 		}

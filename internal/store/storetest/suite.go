@@ -88,6 +88,7 @@ func within() []group {
 		{"accounts", accountChecks()},
 		{"people", peopleChecks()},
 		{"recipients", recipientChecks()},
+		{"identities", identityChecks()},
 		{"types", typeChecks()},
 		{"audit", auditChecks()},
 		{"stats", statChecks()},
