@@ -59,6 +59,7 @@ type foreign struct {
 // of golang.org/x/net are named one by one, because some of them connect.
 var modules = []foreign{
 	{"github.com/alecthomas/kong", nil, "flags of the command line"},
+	{"github.com/coreos/go-oidc/v3", []string{"internal/issuer"}, "OpenID Connect; it asks through the client that it is given, which is egress's"},
 	{"github.com/gofrs/flock", nil, "one process a SQLite file"},
 	{"github.com/google/go-cmp", []string{"internal/store/storetest"}, "the conformance suite compares"},
 	{"github.com/google/uuid", nil, "ids of events"},
@@ -76,6 +77,7 @@ var modules = []foreign{
 	{"golang.org/x/net/netutil", nil, "a bound of connections that come in"},
 	{"golang.org/x/term", nil, "passwords on a terminal"},
 	{"golang.org/x/crypto/argon2", []string{"internal/auth"}, "hashes of passwords"},
+	{"golang.org/x/oauth2", []string{"internal/issuer"}, "the code flow below OpenID Connect, through the same client"},
 	{"golang.org/x/time/rate", nil, "rates of endpoints"},
 	{"modernc.org/sqlite", nil, "SQLite; who may use it is in importBans"},
 }

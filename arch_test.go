@@ -77,8 +77,10 @@ var rooms = []room{
 	{"internal/manage", []string{"webhook", "internal/delivery", "internal/catalog", "internal/egress", "internal/seal", "internal/store", "internal/mail", "internal/auth", "internal/send", "internal/publish", "internal/dispatch", "internal/metrics", "internal/telemetry"}, "every operation but publish, with its scope and its audit row, below the API and the dashboard alike"},
 	{"internal/monitor", []string{"scan/...", "internal/delivery", "internal/catalog", "internal/store", "internal/publish"}, "domains, schedule and alert rules; what they find is published as any event"},
 
+	{"internal/issuer", []string{"internal/seal"}, "who somebody is to an issuer of OpenID Connect; who they are here, it does not know"},
+
 	{"internal/api", []string{"client", "webhook", "internal/delivery", "internal/catalog", "internal/store", "internal/auth", "internal/publish", "internal/manage", "internal/monitor", "internal/feed", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "parses, calls manage or publish, renders; never imports web"},
-	{"internal/web", []string{"webhook", "internal/delivery", "internal/catalog", "internal/store", "internal/auth", "internal/publish", "internal/manage", "internal/monitor", "internal/feed", "internal/metrics", "internal/telemetry"}, "parses, calls manage or publish, renders; never imports api"},
+	{"internal/web", []string{"webhook", "internal/delivery", "internal/catalog", "internal/store", "internal/auth", "internal/publish", "internal/manage", "internal/monitor", "internal/feed", "internal/issuer", "internal/metrics", "internal/telemetry"}, "parses, calls manage or publish, renders; never imports api"},
 
 	{"internal/door", nil, "it knows HTTP and not what is called by it"},
 
@@ -86,7 +88,7 @@ var rooms = []room{
 		"internal/door",
 		"webhook", "scan/...", "internal/delivery", "internal/catalog", "internal/seal", "internal/egress", "internal/telemetry",
 		"internal/store", "internal/metrics", "internal/mail", "internal/send", "internal/auth", "internal/store/sqlstore", "internal/publish",
-		"internal/failpoint", "internal/feed", "internal/dispatch", "internal/watch", "internal/notify", "internal/manage", "internal/monitor", "internal/api", "internal/web",
+		"internal/failpoint", "internal/feed", "internal/dispatch", "internal/watch", "internal/notify", "internal/manage", "internal/monitor", "internal/issuer", "internal/api", "internal/web",
 	}, "wires it all, and is the only one to choose a store"},
 
 	{"internal/bench", []string{"webhook", "client", "receiver/...", "internal/delivery", "internal/egress", "internal/pgtest", "internal/app"}, "measures the program from outside"},

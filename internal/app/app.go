@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -47,15 +48,25 @@ type Config struct {
 	SecretKeyFile string // made if missing; "" = beside the database
 	APIKey        string // an admin key that is made sure to exist
 	Mail          Mail
-	PublicURL     string // of the dashboard, for links, without a slash at its end; "" = App.URL
-	RequestRate   int    // requests a second of each account but the default one; 0 = no limit
-	MaxEndpoints  int    // per account; 0 = manage's default
+	PublicURL     string // where people reach the dashboard, without a slash at its end; "" = at URL
+	SingleSignOn  SingleSignOn
+	RequestRate   int // requests a second of each account but the default one; 0 = no limit
+	MaxEndpoints  int // per account; 0 = manage's default
 	// ShutdownTimeout bounds the answers to open requests at the end; attempts on
 	// the wire have the delivery timeout besides. 0 = 10 s.
 	ShutdownTimeout time.Duration
 	Version         string
 	Log             *slog.Logger
 	Progress        func(version int64, name string) // told of each migration
+}
+
+// SingleSignOn names an issuer of OpenID Connect by which members may sign in. Without Issuer there is none.
+type SingleSignOn struct {
+	Issuer       string // its URL
+	ClientID     string
+	ClientSecret string
+	Name         string        // what people call it
+	Timeout      time.Duration // of one question to it; 0 = issuer.Patience
 }
 
 // App is a running program.
@@ -71,6 +82,7 @@ type App struct {
 	courier  *mail.Courier // nil = nobody is told by mail
 	feed     *feed.Feed
 	auth     *auth.Authenticator
+	signIns  *auth.SignIns
 	draining chan struct{}
 	setupURL string
 
@@ -179,6 +191,9 @@ func (a *App) URL() string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
+// PublicURL is the address of the dashboard, as people reach it.
+func (a *App) PublicURL() string { return cmp.Or(a.cfg.PublicURL, a.URL()) }
+
 // SetupURL is the one-time link that makes the first key; "" when there is a key. A link
 // that was made before, here or by another node, is good no more.
 func (a *App) SetupURL() string { return a.setupURL }
@@ -189,7 +204,7 @@ func (a *App) SetupURL() string { return a.setupURL }
 // stop waits on disk.
 func (a *App) Serve(ctx context.Context) error {
 	stopDispatcher := a.run(ctx, loops{"dispatcher": a.disp.Run})
-	others := loops{"notifier": a.notifier.Run, "watch": a.watcher.Run, "keys": a.auth.Run, "bus": a.hear, "feed": a.feed.Announce, "retention": a.retain}
+	others := loops{"notifier": a.notifier.Run, "watch": a.watcher.Run, "keys": a.auth.Run, "sign-ins": a.signIns.Run, "bus": a.hear, "feed": a.feed.Announce, "retention": a.retain}
 	if a.courier != nil {
 		others["mail"] = a.courier.Run
 	}

@@ -41,21 +41,13 @@ func (a *App) sender(policy *egress.Policy) (*mail.Sender, error) {
 	if err := a.cfg.Mail.Check(); err != nil || a.cfg.Mail.Server == "" {
 		return nil, err
 	}
-	return mail.NewSender(a.cfg.Mail.config(policy, a.publicURL))
+	return mail.NewSender(a.cfg.Mail.config(policy, a.PublicURL))
 }
 
 func (m Mail) config(policy *egress.Policy, publicURL func() string) mail.Config {
 	return mail.Config{
 		Policy: policy, Server: m.Server, TLS: m.TLS, User: m.User, Password: m.Password, From: m.From, PublicURL: publicURL,
 	}
-}
-
-// publicURL is the address of the dashboard for those who are not on this machine.
-func (a *App) publicURL() string {
-	if a.cfg.PublicURL != "" {
-		return a.cfg.PublicURL
-	}
-	return a.URL()
 }
 
 // ExamineMail asks the mail server of a configuration whether it answers, with TLS and password as set.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,11 +16,13 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/door"
 	"github.com/compliancelayer/compliancelayer/internal/egress"
 	"github.com/compliancelayer/compliancelayer/internal/feed"
+	"github.com/compliancelayer/compliancelayer/internal/issuer"
 	"github.com/compliancelayer/compliancelayer/internal/mail"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
 	"github.com/compliancelayer/compliancelayer/internal/metrics"
 	"github.com/compliancelayer/compliancelayer/internal/notify"
 	"github.com/compliancelayer/compliancelayer/internal/publish"
+	"github.com/compliancelayer/compliancelayer/internal/seal"
 	"github.com/compliancelayer/compliancelayer/internal/send"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 	"github.com/compliancelayer/compliancelayer/internal/store/sqlstore"
@@ -100,12 +103,25 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.watcher = watch.New(watch.Config{Store: a.db, Wake: a.notifier.Wake, Log: a.log})
 	a.auth = auth.NewAuthenticator(a.db, a.log)
-	signIns := auth.NewSignIns(a.db)
+	a.signIns = auth.NewSignIns(a.db, a.log)
 	manager := manage.New(manage.Config{
-		Store: a.db, Targets: policy, Box: box, Sender: tests{a.disp, a.cut}, Policy: a.cfg.Policy, Node: name, Passwords: signIns,
+		Store: a.db, Targets: policy, Box: box, Sender: tests{a.disp, a.cut}, Policy: a.cfg.Policy, Node: name, Passwords: a.signIns,
 		Limits: manage.Limits{Endpoints: a.cfg.MaxEndpoints}, Mail: mails, Logger: a.log,
 	})
-	return a.serve(publisher, manager, signIns, counts)
+	return a.serve(publisher, manager, a.issuer(box), counts)
+}
+
+// issuer makes the way to the issuer of single sign-on; nil = there is none.
+func (a *App) issuer(box *seal.Box) *issuer.Issuer {
+	set := a.cfg.SingleSignOn
+	if set.Issuer == "" {
+		return nil
+	}
+	return issuer.New(issuer.Config{
+		URL: set.Issuer, ClientID: set.ClientID, ClientSecret: set.ClientSecret, Name: set.Name, Box: box,
+		Redirect: func() string { return a.PublicURL() + web.CallbackPath },
+		Client:   a.egress.Plain(cmp.Or(set.Timeout, issuer.Patience), issuer.MaxAnswer),
+	})
 }
 
 // tellers makes what tells other endpoints and people what was noticed. It answers what sends test mails; nil = nothing does.
@@ -126,10 +142,10 @@ func (a *App) tellers(policy *egress.Policy, publisher *publish.Publisher, every
 }
 
 // serve puts the API and the dashboard behind the listeners.
-func (a *App) serve(publisher *publish.Publisher, manager *manage.Manager, signIns *auth.SignIns, counts *metrics.Metrics) error {
+func (a *App) serve(publisher *publish.Publisher, manager *manage.Manager, single *issuer.Issuer, counts *metrics.Metrics) error {
 	cfg := api.Config{
 		Publisher: publisher, Manager: manager, Auth: a.auth, Accounts: a.db, Feed: a.feed, Ping: a.db.Ping,
-		PortalURL: func(token string) string { return a.publicURL() + "/portal/" + token },
+		PortalURL: func(token string) string { return a.PublicURL() + "/portal/" + token },
 		Version:   a.cfg.Version, Draining: a.draining, RequestRate: a.cfg.RequestRate, Observe: counts.Answered, Logger: a.log,
 	}
 	if a.metrics.Listener == nil {
@@ -140,7 +156,7 @@ func (a *App) serve(publisher *publish.Publisher, manager *manage.Manager, signI
 		return err
 	}
 	pages, err := web.New(web.Config{
-		Manager: manager, Publisher: publisher, Feed: a.feed, SignIns: signIns, Depth: a.db, Retention: a.cfg.Retention, Draining: a.draining, Policy: a.cfg.Policy, Dev: a.cfg.Dev, Version: a.cfg.Version, URL: a.publicURL, Logger: a.log,
+		Manager: manager, Publisher: publisher, Feed: a.feed, SignIns: a.signIns, Issuer: single, Depth: a.db, Retention: a.cfg.Retention, Draining: a.draining, Policy: a.cfg.Policy, Dev: a.cfg.Dev, Version: a.cfg.Version, URL: a.PublicURL, Logger: a.log,
 	})
 	if err != nil {
 		return err

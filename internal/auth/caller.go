@@ -70,6 +70,7 @@ type Caller struct {
 	KeyID     string // "" when it is not a key that calls
 	Role      Role   // "" when it is not a person who calls
 	Actor     string // for the audit: a key id, a user id, "system" or "setup"
+	From      string // for the audit: where a person calls from; "" = not known
 	Scopes    Scopes
 	ExpiresAt time.Time // of the key; zero = never
 }

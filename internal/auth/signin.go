@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
@@ -20,12 +21,12 @@ var (
 	ErrNoSession = errors.New("you are not signed in, or not any more")
 )
 
-// LockedError says that too many wrong passwords came, for an address or from a network.
+// LockedError says that too many sign-ins failed, for an address or from a network.
 type LockedError struct{ For time.Duration }
 
 // Error says for how long.
 func (e *LockedError) Error() string {
-	return fmt.Sprintf("too many wrong passwords: try again in %s", max(e.For, time.Second).Round(time.Second))
+	return fmt.Sprintf("too many sign-ins failed: try again in %s", max(e.For, time.Second).Round(time.Second))
 }
 
 const (
@@ -34,29 +35,41 @@ const (
 	// portalFor is how long a portal link's session lasts: no password stands behind it.
 	portalFor = 12 * time.Hour
 	maxAgent  = 200 // bytes that are kept of what a browser calls itself
+	maxName   = 320 // bytes that are looked at of an address: longer than any, and the brake remembers them
 )
 
 // Members is what signing in needs of the store.
 type Members interface {
 	UserByEmail(ctx context.Context, email string) (store.User, error)
-	UpdateUser(ctx context.Context, accountID, id string, change func(*store.User) error) (store.User, error)
+	UserByIdentity(ctx context.Context, issuer, subject string) (store.User, error)
+	User(ctx context.Context, accountID, id string) (store.User, error)
+	SignIn(ctx context.Context, s store.Session, still func(store.User) error) error
+	ChangePassword(ctx context.Context, before, password string, s store.Session) error
 	UseLink(ctx context.Context, hash [32]byte, purpose string, now time.Time) (store.Link, error)
 	CreateSession(ctx context.Context, s store.Session) error
 	SessionByHash(ctx context.Context, hash [32]byte, now time.Time) (store.Session, error)
 	TouchSession(ctx context.Context, id string, seen, expires time.Time) error
+	EndSession(ctx context.Context, accountID, id string) error
+	AddAudit(ctx context.Context, e store.AuditEntry) error
 }
 
-// SignIns lets people in: by password, by portal link, and by the session that came of it. It may be used by many goroutines.
+// SignIns lets people in: by password, by portal link, by single sign-on, and by the session that came of it. It
+// writes down in the audit who came and went. It may be used by many goroutines.
 type SignIns struct {
 	members  Members
+	log      *slog.Logger
 	hasher   *hasher
 	names    *brake
 	networks *brake
+	refused  *refusals
 }
 
-// NewSignIns makes the way in for the members of a store.
-func NewSignIns(members Members) *SignIns {
-	return &SignIns{members: members, hasher: newHasher(), names: newBrake(wrongPerName), networks: newBrake(wrongPerNetwork)}
+// NewSignIns makes the way in for the members of a store; a nil logger is slog.Default().
+func NewSignIns(members Members, log *slog.Logger) *SignIns {
+	if log == nil {
+		log = slog.Default()
+	}
+	return &SignIns{members: members, log: log, hasher: newHasher(), names: newBrake(wrongPerName), networks: newBrake(wrongPerNetwork), refused: newRefusals()}
 }
 
 // Visitor is where a request comes from.
@@ -78,30 +91,69 @@ func (s *SignIns) HashPassword(ctx context.Context, password string) (phc string
 // [*LockedError], ErrBusy, and those of the store.
 func (s *SignIns) ByPassword(ctx context.Context, email, password string, v Visitor) (token string, err error) {
 	email = NormalEmail(email)
-	now, from := time.Now(), network(v.From)
-	if wait := max(s.names.locked(email, now), s.networks.locked(from, now)); wait > 0 {
-		return "", &LockedError{For: wait}
+	email = email[:min(len(email), maxName)]
+	if err := s.lockedOut(email, v); err != nil {
+		return "", err
 	}
 	u, err := s.members.UserByEmail(ctx, email)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return "", fmt.Errorf("sign in: %w", err)
 	}
-	right := false
-	if err := s.hasher.do(ctx, func() { right = len(password) <= 4*MaxPassword && matches(u.Password, password) }); err != nil {
+	u.Email = email // of nobody, too
+	if err := s.prove(ctx, u, password, v); err != nil {
 		return "", err
 	}
-	if !right {
-		s.names.failed(email, now)
-		if !inside(v.From) {
-			s.networks.failed(from, now)
+	return s.begin(ctx, u, "by password", v, func(now store.User) error {
+		if now.Password != u.Password {
+			return ErrWrongPassword // it was changed after it was compared
 		}
-		return "", ErrWrongPassword
+		return nil
+	})
+}
+
+// prove compares a password with a member's. It counts wrong ones, and takes as long when there is no member, or
+// they have no password.
+func (s *SignIns) prove(ctx context.Context, u store.User, password string, v Visitor) error {
+	right := false
+	if err := s.hasher.do(ctx, func() { right = len(password) <= 4*MaxPassword && matches(u.Password, password) }); err != nil {
+		return err
 	}
-	s.names.succeeded(email)
-	if _, err := s.members.UpdateUser(ctx, u.AccountID, u.ID, func(u *store.User) error { u.SignedInAt = now; return nil }); err != nil {
-		return "", fmt.Errorf("sign in: %w", err)
+	if !right {
+		now := time.Now()
+		s.names.failed(u.Email, now)
+		s.Failed(v)
+		s.refused.add(u, v, now)
+		return ErrWrongPassword
 	}
-	return s.Begin(ctx, u.AccountID, u.ID, "", v)
+	s.names.succeeded(u.Email)
+	return nil
+}
+
+// Failed counts a sign-in that failed against the network that it came from.
+func (s *SignIns) Failed(v Visitor) {
+	if !inside(v.From) {
+		s.networks.failed(network(v.From), time.Now())
+	}
+}
+
+// Locked answers a [*LockedError] while too many have failed from a visitor's network.
+func (s *SignIns) Locked(v Visitor) error {
+	return lockedFor(s.networks.locked(network(v.From), time.Now()))
+}
+
+// lockedOut answers a [*LockedError] while too many have failed for a name, or from a visitor's network.
+func (s *SignIns) lockedOut(name string, v Visitor) error {
+	if err := lockedFor(s.names.locked(name, time.Now())); err != nil {
+		return err
+	}
+	return s.Locked(v)
+}
+
+func lockedFor(d time.Duration) error {
+	if d > 0 {
+		return &LockedError{For: d}
+	}
+	return nil
 }
 
 // inside reports an address of this machine or a private network: a proxy's, behind which everybody comes from one. Whoever
@@ -126,23 +178,50 @@ func (s *SignIns) ByPortalLink(ctx context.Context, link string, v Visitor) (tok
 	if row.AccountID == store.DefaultAccount {
 		role = Owner
 	}
-	token, err = s.Begin(ctx, row.AccountID, "", role, v)
-	return token, row.AccountID, err
+	token, session := newSession(row.AccountID, "", role, v)
+	if err := s.members.CreateSession(ctx, session); err != nil {
+		return "", "", err
+	}
+	s.note(ctx, session, "session.sign_in", "by link", v)
+	return token, row.AccountID, nil
 }
 
-// Begin begins a session of a member, or of nobody in particular with a role.
-func (s *SignIns) Begin(ctx context.Context, accountID, userID string, role Role, v Visitor) (token string, err error) {
+// Begin begins the session of a member who has just become one; by says how.
+func (s *SignIns) Begin(ctx context.Context, u store.User, by string, v Visitor) (token string, err error) {
+	return s.begin(ctx, u, by, v, func(store.User) error { return nil })
+}
+
+// begin begins a session of a member, unless what let them in holds no more.
+func (s *SignIns) begin(ctx context.Context, u store.User, by string, v Visitor, still func(store.User) error) (token string, err error) {
+	token, session := newSession(u.AccountID, u.ID, "", v)
+	if err := s.members.SignIn(ctx, session, still); err != nil {
+		return "", err
+	}
+	s.note(ctx, session, "session.sign_in", by, v)
+	return token, nil
+}
+
+// newSession makes a session of a member, or of nobody in particular with a role.
+func newSession(accountID, userID string, role Role, v Visitor) (token string, n store.Session) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	life := sessionFor
 	if userID == "" {
 		life = portalFor
 	}
 	token = random(secretBytes)
-	err = s.members.CreateSession(ctx, store.Session{
+	return token, store.Session{
 		ID: "ses_" + random(10), Hash: Hash(token), AccountID: accountID, UserID: userID, Role: string(role),
 		Agent: v.Agent[:min(len(v.Agent), maxAgent)], Address: network(v.From), CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(life),
-	})
-	return token, err
+	}
+}
+
+// SignOut ends the session of who signs out. store.ErrNotFound when it has ended already.
+func (s *SignIns) SignOut(ctx context.Context, session store.Session, v Visitor) error {
+	if err := s.members.EndSession(ctx, session.AccountID, session.ID); err != nil {
+		return err
+	}
+	s.note(ctx, session, "session.sign_out", "", v)
+	return nil
 }
 
 // BySession finds who a token belongs to. ErrNoSession when to nobody.
@@ -169,9 +248,14 @@ func (s *SignIns) BySession(ctx context.Context, token string) (Caller, store.Se
 }
 
 func callerOf(row store.Session) Caller {
-	role, actor := Role(row.Role), row.UserID
-	if actor == "" {
-		actor = "portal:" + row.ID
+	role := Role(row.Role)
+	return Caller{AccountID: row.AccountID, Actor: actorOf(row), Role: role, Scopes: role.Scopes(row.AccountID)}
+}
+
+// actorOf says whose session it is, for the audit.
+func actorOf(row store.Session) string {
+	if row.UserID == "" {
+		return "portal:" + row.ID
 	}
-	return Caller{AccountID: row.AccountID, Actor: actor, Role: role, Scopes: role.Scopes(row.AccountID)}
+	return row.UserID
 }

@@ -38,7 +38,7 @@ var visitor = auth.Visitor{From: "192.0.2.1:1234", Agent: "Browser/1"}
 func TestAMemberSignsInAndIsKnownByTheirSession(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	signIns := auth.NewSignIns(s)
+	signIns := auth.NewSignIns(s, nil)
 	u := member(t, s, signIns, "zoe@example.com", auth.Developer)
 	token, err := signIns.ByPassword(t.Context(), " Zoe@Example.com ", rightPassword, visitor)
 	if err != nil {
@@ -67,7 +67,7 @@ func TestAMemberSignsInAndIsKnownByTheirSession(t *testing.T) {
 func TestAWrongPasswordAndAnUnknownAddressAreAnsweredAlike(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	signIns := auth.NewSignIns(s)
+	signIns := auth.NewSignIns(s, nil)
 	member(t, s, signIns, "zoe@example.com", auth.Viewer)
 	for _, email := range []string{"zoe@example.com", "nobody@example.com", ""} {
 		if _, err := signIns.ByPassword(t.Context(), email, "another one", visitor); !errors.Is(err, auth.ErrWrongPassword) {
@@ -80,7 +80,7 @@ func TestWrongPasswordsLockAnAddressForLongerEachTimeAndNeverForGood(t *testing.
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
-		signIns := auth.NewSignIns(s)
+		signIns := auth.NewSignIns(s, nil)
 		member(t, s, signIns, "zoe@example.com", auth.Viewer)
 		try := func(password, from string) error {
 			_, err := signIns.ByPassword(t.Context(), "zoe@example.com", password, auth.Visitor{From: from})
@@ -108,7 +108,7 @@ func TestWrongPasswordsForManyAddressesLockTheNetworkTheyComeFrom(t *testing.T) 
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
-		signIns := auth.NewSignIns(s)
+		signIns := auth.NewSignIns(s, nil)
 		member(t, s, signIns, "zoe@example.com", auth.Viewer)
 		for n := range 20 {
 			if _, err := signIns.ByPassword(t.Context(), fmt.Sprintf("%d@example.com", n), "wrong", visitor); !errors.Is(err, auth.ErrWrongPassword) {
@@ -129,7 +129,7 @@ func TestWrongPasswordsThroughAProxyLockNobodyElseOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
-		signIns := auth.NewSignIns(s)
+		signIns := auth.NewSignIns(s, nil)
 		member(t, s, signIns, "zoe@example.com", auth.Viewer)
 		for _, proxy := range []string{"127.0.0.1:1", "10.0.0.7:1", "[fd00::1]:1", "[::ffff:192.168.1.1]:1"} {
 			for n := range 25 {
@@ -146,7 +146,7 @@ func TestWrongPasswordsThroughAProxyLockNobodyElseOut(t *testing.T) {
 
 func TestAFloodOfPasswordsIsTurnedAwayAtOnce(t *testing.T) {
 	t.Parallel()
-	signIns := auth.NewSignIns(open(t))
+	signIns := auth.NewSignIns(open(t), nil)
 	var running sync.WaitGroup
 	busy := make(chan bool, 100)
 	for range cap(busy) {
@@ -171,7 +171,7 @@ func TestAFloodOfPasswordsIsTurnedAwayAtOnce(t *testing.T) {
 func TestAPortalLinkLetsInOnceIntoItsAccountOnly(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	signIns := auth.NewSignIns(s)
+	signIns := auth.NewSignIns(s, nil)
 	if err := s.CreateAccount(t.Context(), store.Account{ID: "acc_customer", Name: "customer", CreatedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestASessionThatIsUsedGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
-		signIns := auth.NewSignIns(s)
+		signIns := auth.NewSignIns(s, nil)
 		member(t, s, signIns, "zoe@example.com", auth.Viewer)
 		token, err := signIns.ByPassword(t.Context(), "zoe@example.com", rightPassword, visitor)
 		if err != nil {

@@ -51,6 +51,7 @@ type ClientConfig struct {
 
 // Client sends requests under a policy. It is safe for concurrent use.
 type Client struct {
+	policy    *Policy
 	transport *http.Transport
 	lean      *lean
 	fresh     func() *Client // another one like it, without connections
@@ -85,7 +86,7 @@ func NewClient(c ClientConfig) (*Client, error) {
 	spoken := &spoken{}
 	var fresh func() *Client
 	fresh = func() *Client {
-		return &Client{transport: newTransport(c, d, over), lean: newLean(c, d, over, spoken), fresh: fresh}
+		return &Client{policy: c.Policy, transport: newTransport(c, d, over), lean: newLean(c, d, over, spoken), fresh: fresh}
 	}
 	return fresh(), nil
 }

@@ -37,7 +37,7 @@ var changes = map[string]struct {
 	}},
 	"EndSession": {"session.end", func(w *world, t *testing.T) []string {
 		u := w.member(w.admin, auth.Developer)
-		token := must(auth.NewSignIns(w.db).Begin(t.Context(), u.AccountID, u.ID, "", auth.Visitor{}))(t)
+		token := must(auth.NewSignIns(w.db, nil).Begin(t.Context(), u, "by test", auth.Visitor{}))(t)
 		rows := must(w.ListSessions(t.Context(), w.admin, manage.Page{}))(t).Rows
 		must(w.EndSession(t.Context(), w.admin, rows[0].ID))(t)
 		return []string{token}

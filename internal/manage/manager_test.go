@@ -49,7 +49,7 @@ func newWorld(t *testing.T, change func(*manage.Config)) *world {
 	policy.Schedule = delivery.Schedule{0} // one failure and it is in the dead letter queue
 	policy.DisableAfter = 0
 	w := &world{t: t, db: db, box: box, policy: policy}
-	config := manage.Config{Store: db, Targets: targets, Box: box, Sender: &sender{db: db, policy: policy}, Policy: policy, Node: "node-1", Passwords: auth.NewSignIns(db)}
+	config := manage.Config{Store: db, Targets: targets, Box: box, Sender: &sender{db: db, policy: policy}, Policy: policy, Node: "node-1", Passwords: auth.NewSignIns(db, nil)}
 	if change != nil {
 		change(&config)
 	}

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/mail"
@@ -70,6 +71,27 @@ func AcceptInvite(ctx context.Context, m *Manager, in NewMember) (store.User, er
 		return store.User{}, err
 	}
 	m.writeDown(ctx, auth.Caller{AccountID: u.AccountID, Actor: u.ID}, "member.create", memberDeed(u, "invited by "+invite.By))
+	return u, nil
+}
+
+// AcceptInviteWith makes a member of whoever has the token and came by single sign-on: they have no password. A
+// name that cannot be kept is left out for their address. The errors are those of AcceptInvite, and *store.Conflict
+// when the identity is another member's.
+func AcceptInviteWith(ctx context.Context, m *Manager, in NewMember, i store.Identity) (store.User, error) {
+	invite, err := ReadInvite(ctx, m, in.Token)
+	if err != nil {
+		return store.User{}, err
+	}
+	u := store.User{ID: newID("usr_"), Email: invite.Email, Name: strings.TrimSpace(in.Name), CreatedAt: now()}
+	var wrong mistakes
+	if wrong.text("name", u.Name, 1, maxName); wrong.err() != nil {
+		u.Name = u.Email
+	}
+	i.CreatedAt = u.CreatedAt
+	if u, err = m.db.AcceptInviteWith(ctx, auth.Hash(in.Token), u, i, now()); err != nil {
+		return store.User{}, err
+	}
+	m.writeDown(ctx, auth.Caller{AccountID: u.AccountID, Actor: u.ID}, "member.create", memberDeed(u, "invited by "+invite.By+", by single sign-on of "+i.Issuer))
 	return u, nil
 }
 
@@ -242,11 +264,7 @@ func (m *Manager) RemoveMember(ctx context.Context, caller auth.Caller, id strin
 func (m *Manager) ListSessions(ctx context.Context, caller auth.Caller, page Page) (List[store.Session], error) {
 	return look(ctx, caller, auth.Read, func(ctx context.Context) (List[store.Session], error) {
 		return list(page, func(p store.Page) ([]store.Session, string, error) {
-			of := caller.Actor
-			if caller.Can(auth.People) {
-				of = ""
-			}
-			return m.db.ListSessions(ctx, caller.AccountID, of, now(), p)
+			return m.db.ListSessions(ctx, caller.AccountID, sessionsOf(caller), now(), p)
 		})
 	})
 }
@@ -258,41 +276,52 @@ func (m *Manager) EndSession(ctx context.Context, caller auth.Caller, id string)
 		if err := known(id); err != nil {
 			return struct{}{}, deed{}, err
 		}
-		if !caller.Can(auth.People) {
-			own, err := m.ownSession(ctx, caller, id)
-			if err != nil || !own {
-				return struct{}{}, deed{}, orNotFound(err)
-			}
+		n, err := m.session(ctx, caller, id)
+		if err != nil {
+			return struct{}{}, deed{}, err
 		}
-		return struct{}{}, deed{object: id}, m.db.EndSession(ctx, caller.AccountID, id)
+		did := deed{object: id, detail: "of " + cmp.Or(n.Email, "a visitor by link") + fromCaller(caller)}
+		if err := m.db.EndSession(ctx, caller.AccountID, id); err != nil {
+			return struct{}{}, deed{}, err
+		}
+		return struct{}{}, did, nil
 	})
 }
 
-// ownSession reports whether a session is the caller's.
-func (m *Manager) ownSession(ctx context.Context, caller auth.Caller, id string) (bool, error) {
+// fromCaller is how a deed's detail ends that says where its caller is.
+func fromCaller(caller auth.Caller) string {
+	if caller.From == "" {
+		return ""
+	}
+	return ", from " + caller.From
+}
+
+// session finds a session that the caller may see.
+func (m *Manager) session(ctx context.Context, caller auth.Caller, id string) (store.Session, error) {
 	page := store.Page{Limit: MaxLimit}
 	for {
-		rows, next, err := m.db.ListSessions(ctx, caller.AccountID, caller.Actor, now(), page)
+		rows, next, err := m.db.ListSessions(ctx, caller.AccountID, sessionsOf(caller), now(), page)
 		if err != nil {
-			return false, err
+			return store.Session{}, err
 		}
 		for _, row := range rows {
 			if row.ID == id {
-				return true, nil
+				return row, nil
 			}
 		}
 		if next == "" {
-			return false, nil
+			return store.Session{}, store.ErrNotFound
 		}
 		page.Cursor = next
 	}
 }
 
-func orNotFound(err error) error {
-	if err != nil {
-		return err
+// sessionsOf says whose sessions the caller may see: "" = everybody's.
+func sessionsOf(caller auth.Caller) string {
+	if caller.Can(auth.People) {
+		return ""
 	}
-	return store.ErrNotFound
+	return caller.Actor
 }
 
 func memberDeed(u store.User, detail string) deed { return deed{object: u.ID, detail: detail} }

@@ -120,10 +120,10 @@ func TestOnlyOwnersMakeAndRemoveOwners(t *testing.T) {
 func TestAMemberSeesAndEndsTheirOwnSessionsAndAnAdminEverybodys(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	signIns := auth.NewSignIns(w.db)
+	signIns := auth.NewSignIns(w.db, nil)
 	viewer, admin := w.member(w.admin, auth.Viewer), w.member(w.admin, auth.Administrator)
 	for _, u := range []store.User{viewer, admin} {
-		must(signIns.Begin(t.Context(), u.AccountID, u.ID, "", auth.Visitor{}))(t)
+		must(signIns.Begin(t.Context(), u, "by test", auth.Visitor{}))(t)
 	}
 	own := must(w.ListSessions(t.Context(), asCaller(viewer), manage.Page{}))(t).Rows
 	all := must(w.ListSessions(t.Context(), asCaller(admin), manage.Page{}))(t).Rows

@@ -106,6 +106,7 @@ func (s *Server) recognize(v *visit) error {
 	if errors.Is(err, auth.ErrNoSession) {
 		return nil
 	}
+	v.caller.From = auth.Where(v.visitor())
 	return err
 }
 

@@ -20,11 +20,14 @@ func (s *Server) table() []route {
 		{"POST /setup", open, s.doSetup},
 		{"GET /sign-in", open, s.showSignIn},
 		{"POST /sign-in", open, s.doSignIn},
+		{"GET /sign-in/oidc", open, s.beginSignIn},
+		{"GET " + CallbackPath, open, s.finishSingle},
 		{"POST /sign-out", open, s.doSignOut},
 		{"GET /portal/{token}", open, s.showPortal},
 		{"POST /portal/{token}", open, s.doPortal},
 		{"GET /invite/{token}", open, s.showInvite},
 		{"POST /invite/{token}", open, s.doInvite},
+		{"POST /invite/{token}/oidc", open, s.beginInvite},
 		{"GET /status", open, s.showStatus},
 
 		{"GET /endpoints", auth.Read, s.showEndpoints},
@@ -66,6 +69,11 @@ func (s *Server) table() []route {
 
 		{"POST /event-types/{name}/publish", auth.Publish, s.doPublish},
 
+		{"GET /settings/profile", auth.Read, s.showProfile},
+		{"POST /settings/profile", auth.Read, s.doRename},
+		{"POST /settings/profile/password", auth.Read, s.doPassword},
+		{"POST /settings/profile/link", auth.Read, s.beginLink},
+		{"POST /settings/profile/unlink", auth.Read, s.doUnlink},
 		{"GET /settings/members", auth.Read, s.showMembers},
 		{"POST /settings/members/invite", auth.People, s.doInviteMember},
 		{"POST /settings/members/{id}/role", auth.People, s.doChangeRole},

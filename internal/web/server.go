@@ -10,6 +10,7 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/feed"
+	"github.com/compliancelayer/compliancelayer/internal/issuer"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
 	"github.com/compliancelayer/compliancelayer/internal/publish"
 	"github.com/compliancelayer/compliancelayer/internal/store"
@@ -31,12 +32,13 @@ type Feed interface {
 	Subscribe(ctx context.Context, accountID string) (<-chan feed.Item, error)
 }
 
-// Config is what a Server is made of. All but Logger must be set.
+// Config is what a Server is made of. All but Issuer and Logger must be set.
 type Config struct {
 	Manager   *manage.Manager
 	Publisher Publisher
 	Feed      Feed
 	SignIns   *auth.SignIns
+	Issuer    *issuer.Issuer // of single sign-on; nil = there is none
 	Depth     Depth
 	Retention time.Duration // how long the log is kept; 0 = for ever
 	// Draining, when it is closed, ends what would go on for ever.
@@ -44,7 +46,7 @@ type Config struct {
 	Policy   delivery.Policy
 	Dev      bool // http://localhost may be an endpoint
 	Version  string
-	// URL gives the address that this server listens on, for links that people pass on.
+	// URL gives the address at which people reach this server, for links that they pass on.
 	URL    func() string
 	Logger *slog.Logger // nil = slog.Default()
 }

@@ -56,7 +56,7 @@ func (s *Server) doInviteMember(v *visit) error {
 }
 
 // base is the address of this server for links that people pass on: the one that the browser used, which behind a proxy is
-// not the one that it listens on.
+// not the one that it listens on, else the one that the operator has set.
 func (s *Server) base(v *visit) string {
 	origin := v.r.Header.Get("Origin")
 	if u, err := url.Parse(origin); err == nil && u.Host == v.r.Host && (u.Scheme == "https" || u.Scheme == "http") && u.Path == "" {

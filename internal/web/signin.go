@@ -19,6 +19,16 @@ type entrance struct {
 	Email string // of an invitation
 	Role  string
 	Gone  bool // there is nothing to do here any more
+	// Single is what people call the issuer of single sign-on; "" = there is none.
+	Single string
+}
+
+// single is what people call the issuer of single sign-on; "" = there is none.
+func (s *Server) single() string {
+	if s.Issuer == nil {
+		return ""
+	}
+	return s.Issuer.Name()
 }
 
 func (s *Server) home(v *visit) error { return v.see("/endpoints") }
@@ -44,14 +54,14 @@ func (s *Server) doSetup(v *visit) error {
 	case err != nil:
 		return err
 	default:
-		return s.enter(v, u, "/endpoints?done=welcome")
+		return s.enter(v, u, "by set-up link", "/endpoints?done=welcome")
 	}
 	return s.render(v, http.StatusUnprocessableEntity, "setup", "Set up ComplianceLayer", view)
 }
 
-// enter begins a session of a new member.
-func (s *Server) enter(v *visit, u store.User, path string) error {
-	token, err := s.SignIns.Begin(v.r.Context(), u.AccountID, u.ID, "", v.visitor())
+// enter begins a session of a new member; by says how they came.
+func (s *Server) enter(v *visit, u store.User, by, path string) error {
+	token, err := s.SignIns.Begin(v.r.Context(), u, by, v.visitor())
 	if err != nil {
 		return err
 	}
@@ -64,7 +74,7 @@ func (s *Server) showSignIn(v *visit) error {
 	if v.session.ID != "" {
 		return v.see(next)
 	}
-	return s.show(v, "signin", "Sign in", entrance{Form: blank(), Next: next})
+	return s.show(v, "signin", "Sign in", entrance{Form: blank(), Next: next, Single: s.single()})
 }
 
 func (s *Server) doSignIn(v *visit) error {
@@ -72,7 +82,7 @@ func (s *Server) doSignIn(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := entrance{Form: f, Next: back(f.Get("next"))}
+	view := entrance{Form: f, Next: back(f.Get("next")), Single: s.single()}
 	token, err := s.SignIns.ByPassword(v.r.Context(), f.Get("email"), f.Get("password"), v.visitor())
 	var locked *auth.LockedError
 	switch {
@@ -84,7 +94,7 @@ func (s *Server) doSignIn(v *visit) error {
 		view.Problem = sentence(locked.Error())
 		return s.render(v, http.StatusTooManyRequests, "signin", "Sign in", view)
 	case errors.Is(err, auth.ErrWrongPassword):
-		view.Problem = sentence(err.Error())
+		view.Problem = sentence(auth.ErrWrongPassword.Error())
 		return s.render(v, http.StatusUnauthorized, "signin", "Sign in", view)
 	}
 	return err
@@ -93,7 +103,7 @@ func (s *Server) doSignIn(v *visit) error {
 // doSignOut ends the session. It works without one, too: the button may be pressed twice.
 func (s *Server) doSignOut(v *visit) error {
 	if v.session.ID != "" {
-		if _, err := s.Manager.EndSession(v.r.Context(), v.caller, v.session.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := s.SignIns.SignOut(v.r.Context(), v.session, v.visitor()); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	}
@@ -121,20 +131,26 @@ func (s *Server) doPortal(v *visit) error {
 }
 
 func (s *Server) showInvite(v *visit) error {
-	view := entrance{Form: blank(), Token: v.r.PathValue("token")}
-	i, err := manage.ReadInvite(v.r.Context(), s.Manager, view.Token)
+	return s.invite(v, v.r.PathValue("token"), http.StatusOK, blank())
+}
+
+// invite shows an invitation with its form, and what is wrong with it.
+func (s *Server) invite(v *visit, token string, status int, f Form) error {
+	view := entrance{Form: f, Token: token, Single: s.single()}
+	i, err := manage.ReadInvite(v.r.Context(), s.Manager, token)
 	if errors.Is(err, store.ErrNotFound) {
-		return s.inviteGone(v, view)
+		return s.inviteGone(v)
 	}
 	if err != nil {
 		return err
 	}
 	view.Email, view.Role = i.Email, i.Role
-	return s.show(v, "invite", "You are invited", view)
+	return s.render(v, status, "invite", "You are invited", view)
 }
 
-func (s *Server) inviteGone(v *visit, view entrance) error {
-	view.Problem, view.Gone = "This invitation was accepted, taken back, or is older than a week. Ask whoever invited you for a new one.", true
+func (s *Server) inviteGone(v *visit) error {
+	view := entrance{Form: blank(), Gone: true}
+	view.Problem = "This invitation was accepted, taken back, or is older than a week. Ask whoever invited you for a new one."
 	return s.render(v, http.StatusNotFound, "invite", "You are invited", view)
 }
 
@@ -143,26 +159,17 @@ func (s *Server) doInvite(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := entrance{Form: f, Token: v.r.PathValue("token")}
-	i, err := manage.ReadInvite(v.r.Context(), s.Manager, view.Token)
+	u, err := manage.AcceptInvite(v.r.Context(), s.Manager, manage.NewMember{Token: v.r.PathValue("token"), Name: f.Get("name"), Password: f.Get("password")})
 	if errors.Is(err, store.ErrNotFound) {
-		return s.inviteGone(v, view)
+		return s.inviteGone(v)
+	}
+	if f.takes(err) {
+		return s.invite(v, v.r.PathValue("token"), http.StatusUnprocessableEntity, f)
 	}
 	if err != nil {
 		return err
 	}
-	view.Email, view.Role = i.Email, i.Role
-	u, err := manage.AcceptInvite(v.r.Context(), s.Manager, manage.NewMember{Token: view.Token, Name: f.Get("name"), Password: f.Get("password")})
-	if errors.Is(err, store.ErrNotFound) {
-		return s.inviteGone(v, view)
-	}
-	if view.takes(err) {
-		return s.render(v, http.StatusUnprocessableEntity, "invite", "You are invited", view)
-	}
-	if err != nil {
-		return err
-	}
-	return s.enter(v, u, "/endpoints")
+	return s.enter(v, u, "by invitation", "/endpoints")
 }
 
 // status remembers what the status page says for a moment, because anybody may ask for it.
