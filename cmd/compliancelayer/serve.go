@@ -7,7 +7,6 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"net/url"
 	"strings"
 	"time"
 
@@ -39,10 +38,14 @@ type serverFlags struct {
 	SMTPPassword        string       `name:"smtp-password" setting:"" help:"The password for that. Set it in the environment only." placeholder:"PASSWORD"`
 	SMTPTLS             string       `name:"smtp-tls" setting:"" help:"How TLS is spoken there: starttls, tls (from the first byte on) or none (only on this machine or in a private network)." enum:"starttls,tls,none" default:"starttls"`
 	MailFrom            string       `setting:"" help:"Address that mails come from; needed with --smtp." placeholder:"ADDRESS"`
-	PublicURL           string       `name:"public-url" setting:"" help:"Address of the dashboard as people open it, for links; left out, the one that the server listens on." placeholder:"URL"`
 	RequestRate         int          `setting:"" help:"Requests a second that an account may make, with all its keys, in bursts of as many; 0 = no limit. The default account never has one." default:"500"`
 	MaxEndpoints        int          `setting:"" help:"Endpoints per account; 0 = the built-in limit."`
 	ShutdownTimeout     span         `setting:"" help:"How long open requests are answered for when the server stops." default:"10s"`
+	PublicURL           string       `name:"public-url" setting:"" help:"Where people reach the dashboard, such as https://hooks.example.com, for links and single sign-on; left out, at --listen." placeholder:"URL"`
+	OIDCIssuer          string       `name:"oidc-issuer" setting:"" help:"Issuer of OpenID Connect by which members may sign in; left out, there is no single sign-on." placeholder:"URL"`
+	OIDCClientID        string       `name:"oidc-client-id" setting:"" help:"What this server is called at the issuer." placeholder:"ID"`
+	OIDCClientSecret    string       `name:"oidc-client-secret" setting:"" help:"The client's secret. Set it in the environment only." placeholder:"SECRET"`
+	OIDCName            string       `name:"oidc-name" setting:"" help:"What people call the issuer: Continue with NAME." default:"single sign-on"`
 }
 
 // serveCmd runs the server.
@@ -105,9 +108,10 @@ func (f *serverFlags) config() (app.Config, error) {
 		Listen: string(f.Listen), MetricsListen: string(f.MetricsListen), Database: string(f.Database), Dev: f.Dev, Policy: policy,
 		Slots: f.Concurrency, Concurrency: f.EndpointConcurrency, AllowTargets: f.AllowTargets, NAT64Decode: f.NAT64Decode, Retention: time.Duration(f.Retention),
 		SecretKey: f.SecretKey, SecretKeyFile: f.SecretKeyFile, RequestRate: f.RequestRate, MaxEndpoints: f.MaxEndpoints,
-		ShutdownTimeout: time.Duration(f.ShutdownTimeout), Version: version,
-		Mail:      app.Mail{Server: f.SMTP, User: f.SMTPUser, Password: f.SMTPPassword, TLS: f.SMTPTLS, From: f.MailFrom},
-		PublicURL: strings.TrimSuffix(f.PublicURL, "/"),
+		ShutdownTimeout: time.Duration(f.ShutdownTimeout), PublicURL: strings.TrimSuffix(f.PublicURL, "/"),
+		SingleSignOn: app.SingleSignOn{Issuer: f.OIDCIssuer, ClientID: f.OIDCClientID, ClientSecret: f.OIDCClientSecret, Name: f.OIDCName},
+		Mail:         app.Mail{Server: f.SMTP, User: f.SMTPUser, Password: f.SMTPPassword, TLS: f.SMTPTLS, From: f.MailFrom},
+		Version:      version,
 	}
 	if err != nil {
 		return cfg, asUsage(err)
@@ -129,15 +133,28 @@ func (f *serverFlags) config() (app.Config, error) {
 	if err := cfg.Mail.Check(); err != nil {
 		return cfg, asUsage(err)
 	}
-	if u, err := url.Parse(cfg.PublicURL); cfg.PublicURL != "" && (err != nil || u.Host == "" || u.User != nil || u.Scheme+"://"+u.Host != cfg.PublicURL || u.Scheme != "https" && u.Scheme != "http") {
-		return cfg, misuse("--public-url: write it like https://hooks.example.com, without a path")
+	targets, err := f.targets()
+	if err != nil {
+		return cfg, err
 	}
+	return cfg, checkSignOn(cfg, targets)
+}
+
+// targets says where the server may connect to, its own addresses aside.
+func (f *serverFlags) targets() (*egress.Policy, error) {
+	cfg := egress.Config{Dev: f.Dev, NAT64Decode: f.NAT64Decode}
 	for _, text := range f.AllowTargets {
-		if _, err := egress.ParseAllow(text); err != nil {
-			return cfg, misuse("--allow-targets: %w", err)
+		rule, err := egress.ParseAllow(text)
+		if err != nil {
+			return nil, misuse("--allow-targets: %w", err)
 		}
+		cfg.Allow = append(cfg.Allow, rule)
 	}
-	return cfg, nil
+	targets, err := egress.NewPolicy(cfg)
+	if err != nil {
+		return nil, misuse("--allow-targets: %w", err)
+	}
+	return targets, nil
 }
 
 // policy gives the rules of delivery that the flags ask for.
