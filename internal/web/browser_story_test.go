@@ -126,7 +126,7 @@ func TestNothingThatComesFromOutsideRuns(t *testing.T) {
 	p.press("Sign in")
 	for _, path := range []string{
 		"/endpoints", endpoint, endpoint + "/settings", "/deliveries", delivery, "/dead-letters", "/events", "/events/" + accepted.ID, "/settings/members",
-		"/settings/sessions", "/settings/accounts", "/audit", "/sign-in?next=" + "%22%3E%3Cscript%3E", "/deliveries?type=%22%3E%3Cscript%3Edocument.title=1%3C/script%3E", "/setup?token=%22%3E%3Cscript%3E",
+		"/settings/sessions", "/settings/profile", "/settings/accounts", "/audit", "/sign-in?next=" + "%22%3E%3Cscript%3E", "/deliveries?type=%22%3E%3Cscript%3Edocument.title=1%3C/script%3E", "/setup?token=%22%3E%3Cscript%3E",
 	} {
 		p.visit(path)
 		title, err := chromedp.Run(p, chromedp.Title())
@@ -140,4 +140,25 @@ func TestNothingThatComesFromOutsideRuns(t *testing.T) {
 			t.Errorf("%s has %d elements that came from outside, %v", path, n, err)
 		}
 	}
+}
+
+// TestABrowserGoesOnToTheIssuerAndComesBack: browsers hold forms to our own pages, and keep cookies back from other sites' requests.
+func TestABrowserGoesOnToTheIssuerAndComesBack(t *testing.T) {
+	t.Parallel()
+	issuer := newProvider(t)
+	w := newWorld(t, issuer.settings)
+	link := w.owner().invited("max@example.com", "developer")
+	p := w.browser()
+	p.do(chromedp.EmulateViewport(1280, 800))
+	p.visit(link)
+	p.press("Continue with Example ID")
+	p.arrives("No endpoint yet")
+	p.visit("/settings/profile")
+	p.arrives("sub-zoe")
+	p.shot("profile")
+	p.press("Sign out")
+	p.arrives("Continue with Example ID")
+	p.shot("sign-in")
+	p.do(chromedp.Click(chromedp.CSS("a.button")))
+	p.arrives("No endpoint yet")
 }

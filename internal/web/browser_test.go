@@ -108,6 +108,20 @@ func (p page) until(text string) {
 	}
 }
 
+// arrives waits, without reading again, until the browser has gone by itself to a page that says something.
+func (p page) arrives(text string) {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		says, err := chromedp.Run(p, chromedp.Evaluate[string]("document.body ? document.body.innerText : ''")) // there is no page for a moment
+		if err == nil && strings.Contains(says, text) {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("it never comes to a page that says %q: %s, %v\n%s", text, says, err, p.w.log)
+		}
+	}
+}
+
 // shot takes a picture of the page, if pictures are wanted.
 func (p page) shot(name string) {
 	p.t.Helper()

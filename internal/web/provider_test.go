@@ -65,6 +65,7 @@ func newProvider(t *testing.T) *provider {
 		mux.ServeHTTP(w, r)
 	}))
 	t.Cleanup(p.Close)
+	p.URL = strings.Replace(p.URL, "127.0.0.1", "localhost", 1) // another site than ours, for a browser
 	return p
 }
 

@@ -18,27 +18,9 @@ func (p *person) invited(email, role string) string {
 }
 
 // ticket is the ticket that a browser holds; "" = none.
-func (p *person) ticket() string {
-	u, err := url.Parse(p.w.URL())
-	if err != nil {
-		p.w.t.Fatal(err)
-	}
-	for _, c := range p.Jar.Cookies(u) {
-		if c.Name == "__Host-ticket" {
-			return c.Value
-		}
-	}
-	return ""
-}
+func (p *person) ticket() string { return p.cookie("__Host-ticket") }
 
-// holds gives a browser a ticket.
-func (p *person) holds(text string) {
-	u, err := url.Parse(p.w.URL())
-	if err != nil {
-		p.w.t.Fatal(err)
-	}
-	p.Jar.SetCookies(u, []*http.Cookie{{Name: "__Host-ticket", Value: text, Path: "/", Secure: true}})
-}
+func (p *person) holds(ticket string) { p.keep("__Host-ticket", ticket) }
 
 // linked is a member, signed in, whose profile is linked.
 func linked(w *world) *person {

@@ -296,7 +296,7 @@ func TestEveryPageHasItsHeadersAndNothingInline(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<style|<script>|<script [^>]*>[^<]| style=| on[a-z]+=|src="http|href="http|javascript:`)
 	for _, path := range []string{
 		"/endpoints", "/endpoints/new", page, page + "/settings", "/deliveries", "/dead-letters", "/events", "/event-types", "/settings/server", page + "/recover", "/event-types/scan.completed",
-		"/settings/members", "/settings/sessions", "/settings/notifications", "/settings/keys", "/settings/accounts", "/audit", "/status", "/setup",
+		"/settings/members", "/settings/profile", "/settings/sessions", "/settings/notifications", "/settings/keys", "/settings/accounts", "/audit", "/status", "/setup",
 	} {
 		a := zoe.get(path, http.StatusOK)
 		if policy := a.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {

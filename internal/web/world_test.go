@@ -112,6 +112,29 @@ func trusted(u *url.URL) *url.URL {
 	return &other
 }
 
+// cookie is the value of a cookie that the browser holds; "" = it holds none.
+func (p *person) cookie(name string) string {
+	for _, c := range p.Jar.Cookies(p.home()) {
+		if c.Name == name {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// keep gives the browser a cookie.
+func (p *person) keep(name, value string) {
+	p.Jar.SetCookies(p.home(), []*http.Cookie{{Name: name, Value: value, Path: "/", Secure: true}})
+}
+
+func (p *person) home() *url.URL {
+	u, err := url.Parse(p.w.URL())
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return u
+}
+
 // owner sets the server up.
 func (w *world) owner() *person {
 	w.t.Helper()

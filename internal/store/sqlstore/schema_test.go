@@ -2,12 +2,15 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/compliancelayer/compliancelayer/internal/pgtest"
+	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
 func TestALookAtTheTablesNamesWhatIsMissing(t *testing.T) {
@@ -51,5 +54,33 @@ func alter(t *testing.T, s *Store, all ...string) {
 			_, err := c.exec(ctx, one)
 			return err
 		}))
+	}
+}
+
+// The release before knows no identities: a member that one of its nodes removes leaves theirs behind.
+func TestAnIdentityLeftByAnOlderNodeIsNobodys(t *testing.T) {
+	t.Parallel()
+	for name, database := range map[string]func(t *testing.T) string{
+		"SQLite":     func(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "test.db") },
+		"PostgreSQL": func(t *testing.T) string { t.Helper(); return pgtest.URL(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := opened(t, Config{Database: database(t)})
+			add := "insert into users (id, account_id, email, name, role, password, created_at) values ('%[1]s', 'acc_default', '%[1]s', '', 'viewer', '', 1)"
+			alter(t, s, fmt.Sprintf(add, "usr_1"), fmt.Sprintf(add, "usr_2"))
+			i := store.Identity{Issuer: "https://issuer.example.com", Subject: "1", UserID: "usr_1", AccountID: store.DefaultAccount}
+			if _, err := s.LinkIdentity(t.Context(), i); err != nil {
+				t.Fatal(err)
+			}
+			alter(t, s, "delete from users where id = 'usr_1'")
+			if u, err := s.UserByIdentity(t.Context(), i.Issuer, i.Subject); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("it finds %+v, %v", u, err)
+			}
+			i.UserID = "usr_2"
+			if added, err := s.LinkIdentity(t.Context(), i); err != nil || !added {
+				t.Errorf("linked to somebody else: %t, %v", added, err)
+			}
+		})
 	}
 }
