@@ -207,11 +207,11 @@ func (p *person) goOn(a answer, want int) answer {
 	if got := a.header.Get("Refresh"); got != "0; url="+to {
 		p.w.t.Errorf("the page goes on to %q, want %q", got, to)
 	}
-	return p.follow(to, want)
+	return p.open(to, want)
 }
 
-// follow visits an address of anybody.
-func (p *person) follow(address string, want int) answer {
+// open visits an address of anybody.
+func (p *person) open(address string, want int) answer {
 	p.w.t.Helper()
 	req, err := http.NewRequestWithContext(p.w.t.Context(), http.MethodGet, address, nil)
 	if err != nil {

@@ -230,7 +230,7 @@ func TestOnlyTheBrowserThatBeganComesBack(t *testing.T) {
 	zoe.post("/sign-out", http.StatusOK)
 	stale := func(name string, who *person, callback string) {
 		t.Helper()
-		if got := who.follow(callback, http.StatusBadRequest); !strings.Contains(got.text, "was not begun in this browser") {
+		if got := who.open(callback, http.StatusBadRequest); !strings.Contains(got.text, "was not begun in this browser") {
 			t.Errorf("%s: %s", name, got.text)
 		}
 		who.get("/endpoints", http.StatusOK).has("Sign in")
@@ -264,15 +264,15 @@ func TestOnlyTheBrowserThatBeganComesBack(t *testing.T) {
 
 	to := callback(zoe)
 	ticket := zoe.ticket()
-	zoe.follow(to, http.StatusOK).has("No endpoint yet")
+	zoe.open(to, http.StatusOK).has("No endpoint yet")
 	zoe.post("/sign-out", http.StatusOK)
 	stale("the same again", zoe, to)
 	zoe.holds(ticket)
-	zoe.follow(to, http.StatusUnauthorized).has("does not prove who you are") // the code is used up
+	zoe.open(to, http.StatusUnauthorized).has("does not prove who you are") // the code is used up
 	zoe.get("/endpoints", http.StatusOK).has("Sign in")
 
-	zoe.follow(callback(zoe)+"&iss="+url.QueryEscape("https://evil.example"), http.StatusUnauthorized)
-	zoe.follow(callback(zoe)+"&iss="+url.QueryEscape(p.URL), http.StatusOK).has("No endpoint yet")
+	zoe.open(callback(zoe)+"&iss="+url.QueryEscape("https://evil.example"), http.StatusUnauthorized)
+	zoe.open(callback(zoe)+"&iss="+url.QueryEscape(p.URL), http.StatusOK).has("No endpoint yet")
 }
 
 func TestATicketOfOneNodeIsGoodOnAnother(t *testing.T) {
@@ -346,7 +346,7 @@ func TestAnIssuerThatIsAwayIsSaidSo(t *testing.T) {
 			p.set(func(p *provider) { clear(p.instead) })
 			back := w.somebody()
 			for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-				if a := back.follow(w.URL()+"/sign-in", http.StatusOK); time.Now().After(deadline) {
+				if a := back.open(w.URL()+"/sign-in", http.StatusOK); time.Now().After(deadline) {
 					t.Fatalf("it is never back: %s", a.text)
 				}
 				if res, err := back.Get(w.URL() + "/sign-in/oidc"); err != nil {
