@@ -1,5 +1,6 @@
 // Package auth says who is calling and what they may do: callers and scopes, API
-// keys and one-time links.
+// keys and one-time links; and it lets people in, by password, link or single sign-on, and
+// writes down in the audit who came and went.
 //
 // It never decides what an operation needs: manage and publish ask Caller.Can. It
 // never keeps the text of a key or a link, only its SHA-256, and it never
