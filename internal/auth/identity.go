@@ -9,7 +9,7 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
-// ErrUnknownIdentity: the issuer knows who this is, and no member of any account is linked to it.
+// ErrUnknownIdentity means that the issuer knows who this is, and no member of any account is linked to it.
 var ErrUnknownIdentity = errors.New("nobody here is linked to this single sign-on")
 
 // ByIdentity lets the member in whose identity it is and gives the token of their new session. That it is the visitor's must be
@@ -32,7 +32,7 @@ func (s *SignIns) ByIdentity(ctx context.Context, issuer, subject string, v Visi
 	return s.Begin(ctx, u, "by single sign-on", v)
 }
 
-// ErrNoMember: a session that came by link belongs to nobody who could have a password.
+// ErrNoMember means that a session came by link, and belongs to nobody who could have a password.
 var ErrNoMember = errors.New("you came by link, and are no member")
 
 // ChangePassword gives the member of a session another password, if they know the present one or have none. Their sessions

@@ -90,7 +90,7 @@ func (i *Issuer) ask(ctx context.Context) (*known, error) {
 	}
 	k, err := i.discover(oidc.ClientContext(context.WithoutCancel(ctx), i.cfg.Client))
 	if err != nil {
-		i.askAgain, i.away = time.Now().Add(retryAfter), fmt.Errorf("%w: %.300s", ErrAway, err)
+		i.askAgain, i.away = time.Now().Add(retryAfter), fmt.Errorf("%w: %.300s", ErrAway, err.Error())
 		return nil, i.away
 	}
 	i.known = k

@@ -82,7 +82,7 @@ func (i *Issuer) redeem(ctx context.Context, code string, t ticket) (Person, err
 	raw, _ := token.Extra("id_token").(string)
 	id, err := k.Verify(ctx, raw)
 	if err != nil {
-		return Person{}, fmt.Errorf("%w: %.300s", ErrUnproven, err)
+		return Person{}, fmt.Errorf("%w: %.300s", ErrUnproven, err.Error())
 	}
 	if !same(id.Nonce, t.Nonce) {
 		return Person{}, fmt.Errorf("%w: its nonce is another sign-on's", ErrUnproven)
@@ -95,7 +95,7 @@ func exchangeError(err error) error {
 	var answer *oauth2.RetrieveError
 	switch {
 	case !errors.As(err, &answer):
-		return fmt.Errorf("%w: %.300s", ErrAway, err)
+		return fmt.Errorf("%w: %.300s", ErrAway, err.Error())
 	case answer.Response.StatusCode >= http.StatusInternalServerError:
 		return fmt.Errorf("%w: the code was answered with %d", ErrAway, answer.Response.StatusCode)
 	}
@@ -110,7 +110,7 @@ func (i *Issuer) person(id *oidc.IDToken) (Person, error) {
 		Nick string `json:"preferred_username"`
 	}
 	if err := id.Claims(&says); err != nil {
-		return Person{}, fmt.Errorf("%w: %.300s", ErrUnproven, err)
+		return Person{}, fmt.Errorf("%w: %.300s", ErrUnproven, err.Error())
 	}
 	if says.For != "" && says.For != i.cfg.ClientID { // OpenID Connect Core 1.0 section 3.1.3.7
 		return Person{}, fmt.Errorf("%w: it was made for %.100q", ErrUnproven, says.For)
