@@ -42,6 +42,7 @@ func (g *gallery) tours() []tour {
 			{"status", "/status", nil},
 			{"sign-in", "/sign-in", nil},
 			{"sign-in-wrong", "/sign-in", []string{"email", "zoe@example.com", "password", "wrong"}},
+			{"sign-in-stale", "/sign-in/oidc/callback?code=1&state=2", nil},
 			{"setup", "/setup", nil},
 			{"setup-done", "/setup", []string{"token", "x", "name", "Eve", "email", "eve@example.com", "password", password}},
 			{"invite", g.invite, nil},
@@ -59,12 +60,14 @@ func (g *gallery) tours() []tour {
 			{"empty-members", "/settings/members", nil},
 			{"empty-notifications", "/settings/notifications", nil},
 			{"empty-keys", "/settings/keys", nil},
+			{"empty-profile", "/settings/profile", nil},
 			{"empty-audit", "/audit", nil},
 		}},
 		{"a viewer", stop{path: "/sign-in", form: []string{"email", "max@example.com", "password", password}}, []stop{
 			{"viewer-endpoint", g.disabled, nil},
 			{"viewer-recover", g.disabled + "/recover", nil},
 			{"viewer-members", "/settings/members", nil},
+			{"viewer-profile", "/settings/profile", nil},
 			{"viewer-forbidden", "/endpoints/new", nil},
 		}},
 		{"the owner", stop{path: "/sign-in", form: []string{"email", "zoe@example.com", "password", password}}, g.ownersStops()},
@@ -121,6 +124,8 @@ func (g *gallery) ownersStops() []stop {
 		{"members", "/settings/members", nil},
 		{"members-wrong", "/settings/members/invite", []string{"email", "nobody", "role", "viewer"}},
 		{"members-link", "/settings/members/invite", []string{"email", "nina@example.com", "role", "admin"}},
+		{"profile", "/settings/profile", nil},
+		{"profile-wrong", "/settings/profile/password", []string{"present", "wrong", "password", "short"}},
 		{"sessions", "/settings/sessions", nil},
 		{"notifications", "/settings/notifications", []string{"email", "oncall@example.com"}},
 		{"notifications-wrong", "/settings/notifications", []string{"email", "nobody"}},
@@ -142,7 +147,7 @@ func (g *gallery) ownersStops() []stop {
 }
 
 // noPages are the routes that answer something else: a redirect, a stream, a file.
-var noPages = []string{"GET /{$}", "GET /deliveries/live", "GET /deliveries/export", "GET /dead-letters/export", "GET /events/{id}/body"}
+var noPages = []string{"GET /{$}", "GET /sign-in/oidc", "GET /deliveries/live", "GET /deliveries/export", "GET /dead-letters/export", "GET /events/{id}/body"}
 
 // TestEveryPageCanBeUsed looks at all pages as axe-core does, in both themes, on a phone and on a desk. Colours differ by
 // theme and nothing else does, so in the dark only they are looked at.

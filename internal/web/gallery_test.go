@@ -32,8 +32,8 @@ const (
 // newGallery fills a world.
 func newGallery(t *testing.T) *gallery {
 	t.Helper()
-	g := &gallery{world: newWorld(t, nil)}
-	g.zoe = g.owner()
+	g := &gallery{world: newWorld(t, newProvider(t).settings)}
+	g.zoe = linked(g.world)
 	g.people()
 	g.keys()
 	g.endpoints(receivers(t))
