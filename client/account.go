@@ -21,7 +21,7 @@ type NewAccount struct {
 // PortalLink is a one-time link into an account's dashboard. A server without a
 // dashboard makes links that nothing opens.
 type PortalLink struct {
-	URL       string `json:"url" doc:"The link. It works once, on a server that has a dashboard; on this release it answers 404."`
+	URL       string `json:"url" doc:"The link. It works once, for a day."`
 	ExpiresAt Time   `json:"expires_at" doc:"Until when."`
 }
 

@@ -12,7 +12,7 @@ type accountsCmd struct {
 	List       accountsListCmd       `cmd:"" help:"List accounts."`
 	Create     accountsCreateCmd     `cmd:"" help:"Make an account."`
 	Delete     accountsDeleteCmd     `cmd:"" help:"Delete an account with its endpoints and keys."`
-	PortalLink accountsPortalLinkCmd `cmd:"" help:"Make a one-time link into an account's dashboard, which this release does not have: nothing opens the link yet."`
+	PortalLink accountsPortalLinkCmd `cmd:"" help:"Make a one-time link into an account's dashboard."`
 }
 
 type accountsListCmd struct {

@@ -306,7 +306,7 @@ func (s *Server) accountRoutes() []route {
 		}, s.deleteAccount),
 		op(route{
 			method: http.MethodPost, path: "/v1/accounts/{id}/portal-link", name: "createPortalLink", group: groupAccounts, scope: auth.Admin,
-			summary: "Make a one-time link into an account's dashboard, which this release does not have: the link answers 404", status: http.StatusCreated,
+			summary: "Make a one-time link into an account's dashboard", status: http.StatusCreated,
 		}, s.portalLink),
 	}
 }

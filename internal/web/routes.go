@@ -1,6 +1,10 @@
 package web
 
-import "github.com/compliancelayer/compliancelayer/internal/auth"
+import (
+	"slices"
+
+	"github.com/compliancelayer/compliancelayer/internal/auth"
+)
 
 // route is one page or action.
 type route struct {
@@ -14,8 +18,12 @@ const open auth.Scope = ""
 
 // table lists them all. What a person may do is said here and nowhere else in this package; manage checks it once more.
 func (s *Server) table() []route {
+	return slices.Concat(s.doors(), s.work(), s.settings())
+}
+
+// doors are for those who are not in yet, or only look whether the server is well.
+func (s *Server) doors() []route {
 	return []route{
-		{"GET /{$}", auth.Read, s.home},
 		{"GET /setup", open, s.showSetup},
 		{"POST /setup", open, s.doSetup},
 		{"GET /sign-in", open, s.showSignIn},
@@ -29,7 +37,13 @@ func (s *Server) table() []route {
 		{"POST /invite/{token}", open, s.doInvite},
 		{"POST /invite/{token}/oidc", open, s.beginInvite},
 		{"GET /status", open, s.showStatus},
+	}
+}
 
+// work is what the dashboard is for.
+func (s *Server) work() []route {
+	return []route{
+		{"GET /{$}", auth.Read, s.home},
 		{"GET /endpoints", auth.Read, s.showEndpoints},
 		{"GET /endpoints/new", auth.Manage, s.showNewEndpoint},
 		{"POST /endpoints/new", auth.Manage, s.doNewEndpoint},
@@ -66,9 +80,13 @@ func (s *Server) table() []route {
 		{"GET /events/{id}/body", auth.Read, s.showEventBody},
 		{"GET /event-types", auth.Read, s.showTypes},
 		{"GET /event-types/{name}", auth.Read, s.showType},
-
 		{"POST /event-types/{name}/publish", auth.Publish, s.doPublish},
+	}
+}
 
+// settings are about people, and about the server.
+func (s *Server) settings() []route {
+	return []route{
 		{"GET /settings/profile", auth.Read, s.showProfile},
 		{"POST /settings/profile", auth.Read, s.doRename},
 		{"POST /settings/profile/password", auth.Read, s.doPassword},
