@@ -21,7 +21,7 @@ type NewAccount struct {
 // PortalLink is a one-time link into an account's dashboard. A server without a
 // dashboard makes links that nothing opens.
 type PortalLink struct {
-	URL       string `json:"url" doc:"The link. It works once, for a day."`
+	URL       string `json:"url" doc:"The link. It works once, within 15 minutes."`
 	ExpiresAt Time   `json:"expires_at" doc:"Until when."`
 }
 

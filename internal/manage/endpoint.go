@@ -17,6 +17,7 @@ type Endpoint struct {
 	store.EndpointView
 	Secrets      []Secret      // live ones, oldest first; only of Endpoint, nil in lists
 	Day          Summary       // the last 24 hours
+	Hours        []Point       // the same, hour by hour, oldest first; nil without attempts
 	Alerts       []store.Alert // those that are open, oldest first
 	SinceEnabled *SinceEnabled // of one that was enabled again in the last 24 hours; else nil
 }

@@ -49,12 +49,13 @@ func (m *Manager) addHealth(ctx context.Context, accountID string, endpoints []E
 		e := &endpoints[i]
 		ids[i] = e.ID
 		var err error
-		if e.Day, err = m.day(ctx, accountID, e.ID); err != nil {
-			return err
-		}
 		if e.SinceEnabled, err = m.sinceEnabled(ctx, e.EndpointView, at); err != nil {
 			return err
 		}
+	}
+	days, err := m.days(ctx, accountID, ids)
+	if err != nil {
+		return err
 	}
 	open, err := m.db.OpenAlerts(ctx, accountID, ids)
 	if err != nil {
@@ -65,7 +66,8 @@ func (m *Manager) addHealth(ctx context.Context, accountID string, endpoints []E
 		of[a.EndpointID] = append(of[a.EndpointID], a)
 	}
 	for i := range endpoints {
-		endpoints[i].Alerts = of[endpoints[i].ID]
+		e := &endpoints[i]
+		e.Alerts, e.Day, e.Hours = of[e.ID], days[e.ID].Summary, days[e.ID].Series
 	}
 	return nil
 }

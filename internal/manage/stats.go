@@ -89,14 +89,28 @@ func (m *Manager) Stats(ctx context.Context, caller auth.Caller, in GetStats) (S
 	})
 }
 
-// day sums up the last 24 hours of an endpoint.
-func (m *Manager) day(ctx context.Context, accountID, endpointID string) (Summary, error) {
+// days gives the numbers of the last 24 hours of several endpoints, and of each hour; of one without attempts no hours.
+func (m *Manager) days(ctx context.Context, accountID string, endpointIDs []string) (map[string]Stats, error) {
 	s := newSpan(now(), DefaultWindow)
-	rows, err := m.db.Stats(ctx, accountID, endpointID, s.from, s.to, s.to.Sub(s.from))
+	s.step = time.Hour
+	s.from = s.to.Add(-DefaultWindow)
+	rows, err := m.db.StatsOf(ctx, accountID, endpointIDs, s.from, s.to, s.step)
 	if err != nil {
-		return Summary{}, err
+		return nil, err
 	}
-	return summarize(rows), nil
+	of := map[string][]store.Stat{}
+	for _, row := range rows {
+		of[row.EndpointID] = append(of[row.EndpointID], row)
+	}
+	days := map[string]Stats{}
+	for _, id := range endpointIDs {
+		day := Stats{From: s.from, To: s.to, Summary: summarize(of[id]), Step: s.step}
+		if len(of[id]) > 0 {
+			day.Series = s.series(of[id])
+		}
+		days[id] = day
+	}
+	return days, nil
 }
 
 // span is a window cut into steps.

@@ -29,6 +29,9 @@ type Log interface {
 	// start of the step. Steps without counts are left out, so there are never more rows than
 	// steps, however many endpoints and minutes were counted.
 	Stats(ctx context.Context, accountID, endpointID string, from, to time.Time, step time.Duration) ([]Stat, error)
+	// StatsOf gives the same of each of several endpoints, in one look: a page of a list needs it.
+	// The rows of one endpoint stand together, oldest first.
+	StatsOf(ctx context.Context, accountID string, endpointIDs []string, from, to time.Time, step time.Duration) ([]Stat, error)
 }
 
 // Deliveries changes deliveries on a person's behalf.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
@@ -95,6 +96,49 @@ func slownessOf(stats manage.Stats) chart {
 		s.title = fmt.Sprintf("%s: 95 of 100 within %s", s.at.Format("15:04"), short(time.Duration(took*float64(time.Second))))
 	})
 	return draw(stats, all, func(most float64) string { return short(time.Duration(most * float64(time.Second))) })
+}
+
+// spark is the small chart of a table's row: the attempts of each hour of a day, and above them how long they took.
+type spark struct {
+	Width, Height int
+	Bars          []bar
+	Line          string // the points of a polyline: 95 of 100 attempts took no longer
+	Says          string // in words, for those who do not see it
+}
+
+const (
+	sparkWidth  = 96
+	sparkHeight = 24
+)
+
+// sparkOf draws the hours of an endpoint's day.
+func sparkOf(hours []manage.Point) spark {
+	c := spark{Width: sparkWidth, Height: sparkHeight}
+	most, slowest, attempts := 1, time.Millisecond, 0
+	for _, h := range hours {
+		most, slowest, attempts = max(most, h.Succeeded+h.Failed), max(slowest, h.P95), attempts+h.Succeeded+h.Failed
+	}
+	if attempts == 0 {
+		c.Says = "no attempts in 24 hours"
+		return c
+	}
+	wide, high := float64(sparkWidth)/float64(len(hours)), float64(sparkHeight)/float64(most)
+	var line []string
+	for i, h := range hours {
+		if h.Succeeded+h.Failed == 0 {
+			continue
+		}
+		b := bar{X: float64(i) * wide, Width: wide - 0.5, Ok: float64(h.Succeeded) * high, Failed: float64(h.Failed) * high}
+		b.OkY = sparkHeight - b.Ok
+		b.FailY = b.OkY - b.Failed
+		c.Bars = append(c.Bars, b)
+		line = append(line, fmt.Sprintf("%.1f,%.1f", b.X+wide/2, sparkHeight-float64(sparkHeight-2)*float64(h.P95)/float64(slowest)))
+	}
+	if len(line) > 1 {
+		c.Line = strings.Join(line, " ")
+	}
+	c.Says = fmt.Sprintf("%d attempts in 24 hours, the slowest hour %s", attempts, short(slowest))
+	return c
 }
 
 // phase is a part of the time that an attempt took, as a piece of a bar of 100 units.

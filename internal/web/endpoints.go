@@ -63,6 +63,9 @@ func (e endpointRow) Why() string {
 	return "by hand"
 }
 
+// Spark draws its day.
+func (e endpointRow) Spark() spark { return sparkOf(e.Hours) }
+
 // ByHand reports that a person disabled it.
 func (e endpointRow) ByHand() bool { return e.DisabledReason == delivery.ByHand }
 

@@ -13,6 +13,7 @@ const shownMails = 20
 type notificationsView struct {
 	manage.Recipients
 	Form
+	Names  map[string]string // of members, by their ids
 	Mails  []manage.SentMail
 	Tested []manage.TestedMail // what became of the test mails that were just sent
 }
@@ -30,6 +31,9 @@ func (s *Server) notifications(v *visit, status int, view notificationsView) (er
 		return err
 	}
 	view.Mails = sent.Rows
+	if view.Names, err = s.memberNames(v); err != nil {
+		return err
+	}
 	return s.render(v, status, "notifications", "Notifications", view)
 }
 

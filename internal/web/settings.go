@@ -226,6 +226,19 @@ func (s *Server) showServer(v *visit) error {
 	return s.show(v, "server", "This server", serverView{s.Policy, s.Retention, s.Dev, s.Version})
 }
 
+// memberNames gives what the account's members are called, by their ids.
+func (s *Server) memberNames(v *visit) (map[string]string, error) {
+	members, err := s.Manager.ListMembers(v.r.Context(), v.caller, manage.Page{Limit: manage.MaxLimit})
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, u := range members.Rows {
+		names[u.ID] = u.Name
+	}
+	return names, nil
+}
+
 // auditRow is an entry with who did it.
 type auditRow struct {
 	store.AuditEntry
@@ -237,13 +250,9 @@ func (s *Server) showAudit(v *visit) error {
 	if err != nil {
 		return err
 	}
-	members, err := s.Manager.ListMembers(v.r.Context(), v.caller, manage.Page{Limit: manage.MaxLimit})
+	names, err := s.memberNames(v)
 	if err != nil {
 		return err
-	}
-	names := map[string]string{}
-	for _, u := range members.Rows {
-		names[u.ID] = u.Name
 	}
 	view := listView[auditRow]{More: more(v, found.Next)}
 	for _, entry := range found.Rows {

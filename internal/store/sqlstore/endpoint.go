@@ -88,24 +88,43 @@ func (s *Store) Endpoint(ctx context.Context, accountID, id string) (store.Endpo
 	if err != nil {
 		return store.EndpointView{}, reading("read endpoint", err)
 	}
-	return s.view(ctx, e)
+	views, err := s.views(ctx, accountID, []delivery.Endpoint{e})
+	if err != nil {
+		return store.EndpointView{}, err
+	}
+	return views[0], nil
 }
 
-// view adds what is counted about an endpoint; index deliveries_endpoint_aside
+// views adds what is counted about endpoints, in one query; index deliveries_endpoint_aside
 // bounds each count.
-func (s *Store) view(ctx context.Context, e delivery.Endpoint) (store.EndpointView, error) {
-	v := store.EndpointView{Endpoint: e}
-	var next *int64
-	err := s.reads.row(ctx, `select
-		(select count(*) from (select 1 from deliveries where endpoint_id = $1 and due_at is not null limit $2) w),
-		(select count(*) from (select 1 from deliveries where endpoint_id = $1 and status = 'held' limit $2) h),
-		(select count(*) from (select 1 from deliveries where endpoint_id = $1 and status = 'failed' limit $2) f),
-		(select min(due_at) from deliveries where endpoint_id = $1 and due_at is not null)`, e.ID, store.CountLimit).
-		Scan(&v.Waiting, &v.Held, &v.Failed, &next)
-	if next != nil {
-		v.NextDue = at(*next)
+func (s *Store) views(ctx context.Context, accountID string, endpoints []delivery.Endpoint) ([]store.EndpointView, error) {
+	if len(endpoints) == 0 {
+		return nil, nil
 	}
-	return v, reading("count deliveries", err)
+	views, place := make([]store.EndpointView, len(endpoints)), map[string]int{}
+	ids := make([]string, len(endpoints))
+	for i, e := range endpoints {
+		views[i].Endpoint, ids[i], place[e.ID] = e, e.ID, i
+	}
+	w := where{args: []any{accountID, store.CountLimit}, text: `o.account_id = $1`}
+	w.in("o.id", ids)
+	rs, err := s.reads.query(ctx, `select o.id,
+		(select count(*) from (select 1 from deliveries where endpoint_id = o.id and due_at is not null limit $2) w),
+		(select count(*) from (select 1 from deliveries where endpoint_id = o.id and status = 'held' limit $2) h),
+		(select count(*) from (select 1 from deliveries where endpoint_id = o.id and status = 'failed' limit $2) f),
+		coalesce((select min(due_at) from deliveries where endpoint_id = o.id and due_at is not null), 0)
+		from endpoints o`+w.sql(), w.args...)
+	_, err = collect(rs, err, func(r scanner) (id string, err error) {
+		var v store.EndpointView
+		var next int64
+		if err = r.Scan(&id, &v.Waiting, &v.Held, &v.Failed, &next); err != nil {
+			return id, err
+		}
+		to := &views[place[id]]
+		to.Waiting, to.Held, to.Failed, to.NextDue = v.Waiting, v.Held, v.Failed, at(next)
+		return id, nil
+	})
+	return views, reading("count deliveries", err)
 }
 
 // ListEndpoints pages through an account's endpoints (index endpoints_account).
@@ -121,13 +140,8 @@ func (s *Store) ListEndpoints(ctx context.Context, accountID string, page store.
 		return nil, "", reading("list endpoints", err)
 	}
 	found, next := cut(found, page.Limit, func(e delivery.Endpoint) position { return position{at: ms(e.CreatedAt), text: e.ID} })
-	views := make([]store.EndpointView, len(found))
-	for i, e := range found {
-		if views[i], err = s.view(ctx, e); err != nil {
-			return nil, "", err
-		}
-	}
-	return views, next, nil
+	views, err := s.views(ctx, accountID, found)
+	return views, next, err
 }
 
 // EndpointNames walks the index endpoints_account.

@@ -47,7 +47,7 @@ func (s *Store) WriteStats(ctx context.Context, stats []store.Stat) error {
 	})
 }
 
-const sumStats = `select $2 + (minute - $2) / $4 * $4,
+const sumStats = `$2 + (minute - $2) / $4 * $4,
 		cast(sum(succeeded) as bigint), cast(sum(failed) as bigint), cast(sum(retries) as bigint), cast(sum(delivered) as bigint), cast(sum(dead) as bigint),
 		cast(sum(l0) as bigint), cast(sum(l1) as bigint), cast(sum(l2) as bigint), cast(sum(l3) as bigint), cast(sum(l4) as bigint),
 		cast(sum(l5) as bigint), cast(sum(l6) as bigint), cast(sum(l7) as bigint), cast(sum(l8) as bigint), cast(sum(l9) as bigint),
@@ -56,15 +56,29 @@ const sumStats = `select $2 + (minute - $2) / $4 * $4,
 
 // Stats sums the per-minute counts (primary key, or index stats_account).
 func (s *Store) Stats(ctx context.Context, accountID, endpointID string, from, to time.Time, step time.Duration) ([]store.Stat, error) {
-	query, args := sumStats, []any{accountID, ms(from), ms(to), step.Milliseconds()}
+	query, args := `select cast($5 as text), `+sumStats, []any{accountID, ms(from), ms(to), step.Milliseconds(), endpointID}
 	if endpointID != "" {
-		query, args = query+` and endpoint_id = $5`, append(args, endpointID)
+		query += ` and endpoint_id = $5`
 	}
-	rs, err := s.reads.query(ctx, query+` group by 1 order by 1`, args...)
+	return s.sums(ctx, accountID, query+` group by 2 order by 2`, args)
+}
+
+// StatsOf sums those of several endpoints (primary key).
+func (s *Store) StatsOf(ctx context.Context, accountID string, endpointIDs []string, from, to time.Time, step time.Duration) ([]store.Stat, error) {
+	if len(endpointIDs) == 0 {
+		return nil, nil
+	}
+	w := where{args: []any{accountID, ms(from), ms(to), step.Milliseconds()}}
+	w.in("endpoint_id", endpointIDs)
+	return s.sums(ctx, accountID, `select endpoint_id, `+sumStats+w.text+` group by 1, 2 order by 1, 2`, w.args)
+}
+
+func (s *Store) sums(ctx context.Context, accountID, query string, args []any) ([]store.Stat, error) {
+	rs, err := s.reads.query(ctx, query, args...)
 	sums, err := collect(rs, err, func(r scanner) (store.Stat, error) {
-		st := store.Stat{AccountID: accountID, EndpointID: endpointID}
+		st := store.Stat{AccountID: accountID}
 		var minute int64
-		dest := []any{&minute, &st.Succeeded, &st.Failed, &st.Retries, &st.Delivered, &st.Dead}
+		dest := []any{&st.EndpointID, &minute, &st.Succeeded, &st.Failed, &st.Retries, &st.Delivered, &st.Dead}
 		for i := range st.Latency {
 			dest = append(dest, &st.Latency[i])
 		}

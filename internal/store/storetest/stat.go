@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -17,6 +18,7 @@ func statChecks() []check {
 		{"counts added at the same time are all counted", statAtOnce},
 		{"an account's counts are the sum of its endpoints', minute by minute", statSums},
 		{"the minutes of a step are one row, which begins with the step", statSteps},
+		{"the counts of several endpoints are those of each", statOfSeveral},
 		{"the last success of an endpoint is the latest one told", statLastSuccess},
 		{"only the minutes asked for are given, oldest first", statWindow},
 	}
@@ -35,6 +37,27 @@ func statOf(account, endpointID string, m, n int) store.Stat {
 		s.Latency[i] = (i + 1) * n
 	}
 	return s
+}
+
+func statOfSeveral(w *world) {
+	var want []store.Stat
+	ids := w.newEndpoints(4)
+	slices.Sort(ids)
+	for i, id := range ids {
+		for m := range 6 {
+			w.addStats(statOf(w.account, id, m, i+m+1))
+		}
+		if i != 2 { // is not asked for
+			want = append(want, w.steps(id, 1, 6, 2*time.Minute)...)
+		}
+	}
+	asked := []string{ids[0], ids[1], ids[3]}
+	got, err := w.s.StatsOf(w.ctx(), w.account, asked, minuteOf(1), minuteOf(6), 2*time.Minute)
+	w.must("read stats of several", err)
+	w.equal("stats of several", got, want)
+	got, err = w.s.StatsOf(w.ctx(), w.account, nil, minuteOf(1), minuteOf(6), time.Minute)
+	w.must("read stats of none", err)
+	w.equal("stats of none", len(got), 0)
 }
 
 // addStats writes counts, each as a writer of its own.

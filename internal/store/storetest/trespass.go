@@ -99,6 +99,10 @@ func trespassLog() map[string]trespass {
 			_, err := w.s.Attempt(w.ctx(), w.account, v.failed, 1)
 			return notFound(err)
 		},
+		"StatsOf": func(w *world, v victim) error {
+			stats, err := w.s.StatsOf(w.ctx(), w.account, []string{v.endpoint}, start().Add(-time.Hour), start().Add(time.Hour), time.Minute)
+			return nothing(len(stats), err)
+		},
 		"Stats": func(w *world, v victim) error {
 			for _, endpoint := range []string{"", v.endpoint} {
 				stats, err := w.s.Stats(w.ctx(), w.account, endpoint, start().Add(-time.Hour), start().Add(time.Hour), time.Minute)
