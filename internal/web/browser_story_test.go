@@ -4,10 +4,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
 	"github.com/compliancelayer/compliancelayer/client"
+	"github.com/compliancelayer/compliancelayer/internal/app"
+	"github.com/compliancelayer/compliancelayer/internal/mail/mailtest"
 )
 
 // hostile tries to run in the page that shows it, or to load something.
@@ -16,7 +19,10 @@ const hostile = `</pre></title></textarea><script>document.title="ran"</script><
 // TestThroughABrowser sets up, adds a webhook, sees its secret once, tests, publishes, breaks and repairs, in a real browser.
 func TestThroughABrowser(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	post := mailtest.New(t, mailtest.Config{NoTLS: true})
+	w := newWorld(t, func(c *app.Config) {
+		c.Mail = app.Mail{Server: post.Address(), TLS: "none", From: "webhooks@example.com"}
+	})
 	r := newReceiver(t)
 	p := w.browser()
 	p.do(chromedp.EmulateViewport(1280, 800), chromedp.Navigate(w.SetupURL()),
@@ -65,6 +71,17 @@ func TestThroughABrowser(t *testing.T) {
 	}
 	p.visit(endpoint)
 	p.until("attempts in a row failed")
+	p.visit("/settings/keys")
+	p.until("was disabled") // the banner is on every page
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if mails := post.Mails(); len(mails) > 0 && strings.Contains(mails[len(mails)-1].Text, endpoint) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nobody is told by mail; the server got %+v\n%s", post.Mails(), w.log)
+		}
+	}
+	p.visit(endpoint)
 	p.shot("disabled")
 	r.answer(http.StatusOK, "")
 	p.open("Bring it back, step by step")
@@ -77,6 +94,17 @@ func TestThroughABrowser(t *testing.T) {
 	p.soon("It is done") // the progress goes on by itself
 	p.visit("/endpoints")
 	p.until("Active")
+	p.visit(endpoint)
+	p.until("Since it was enabled")
+
+	p.visit("/dead-letters")
+	p.press("Count them")
+	if _, err := chromedp.RunResponse(p, chromedp.Click(chromedp.CSS("button[name=sure]"))); err != nil { // "Send 2 again"
+		t.Fatal(err)
+	}
+	p.soon("It is done")
+	p.visit("/dead-letters")
+	p.until("No dead letters")
 
 	p.visit("/deliveries?live=1")
 	before := p.places()
