@@ -52,13 +52,14 @@ type Jobs interface {
 	ListJobs(ctx context.Context, accountID string, page Page) ([]Job, string, error)
 	// CancelJob stops a job; what it has moved stays moved.
 	CancelJob(ctx context.Context, accountID, id string, now time.Time) (Job, error)
-	// ClaimJobs leases running jobs that no live node works on.
+	// ClaimJobs leases running jobs that no live node works on, of the kinds that this release knows.
 	ClaimJobs(ctx context.Context, node string, now, until time.Time, limit int) ([]Job, error)
 	// AdvanceJob moves at most n further deliveries, extends the lease and writes the
 	// progress, in one transaction, while the job's token holds and its cursor is j's, else
 	// ErrLeaseLost. It looks at a bounded number, so it may move none before the end. It answers the
 	// job after the step and which endpoints got work; at its end State is JobDone. When an endpoint
-	// turns out to be disabled its deliveries are skipped and counted in Skipped.
+	// turns out to be disabled its deliveries are skipped and counted in Skipped, unless they are
+	// discarded: that goes by the rule of Discard, and the state of the endpoint does not matter.
 	AdvanceJob(ctx context.Context, j Job, n int, now, until time.Time) (Job, []string, error)
 }
 
@@ -106,6 +107,7 @@ type JobKind string
 const (
 	JobRetry   JobKind = "retry"   // begin a Manual cycle
 	JobRelease JobKind = "release" // let a held delivery go on where it was
+	JobDiscard JobKind = "discard" // give it up, for the job's Reason
 )
 
 // JobState says how far a job is.
@@ -128,6 +130,7 @@ type Job struct {
 	AccountID string
 	Kind      JobKind
 	Filter    DeliveryFilter
+	Reason    string // of JobDiscard
 	PerSecond int
 	Total     int // what matched when it was made
 	Done      int // moved so far

@@ -211,6 +211,17 @@ func retriable(d changing) error {
 	return nil
 }
 
+// discardable says why a delivery cannot be given up now.
+func discardable(d delivery.Delivery) error {
+	switch d.Status {
+	case delivery.Sending:
+		return store.Conflictf("delivery %d is being sent right now; try again in a moment", d.ID)
+	case delivery.Delivered, delivery.Discarded:
+		return store.Conflictf("delivery %d is %s already; there is nothing left to discard", d.ID, d.Status)
+	}
+	return nil
+}
+
 // Discard gives up a delivery.
 func (s *Store) Discard(ctx context.Context, accountID string, id delivery.ID, reason string, now time.Time) (delivery.Delivery, error) {
 	err := s.write(ctx, "discard", func(ctx context.Context, c conn) error {
@@ -218,11 +229,8 @@ func (s *Store) Discard(ctx context.Context, accountID string, id delivery.ID, r
 		if err != nil {
 			return err
 		}
-		switch d.Status {
-		case delivery.Sending:
-			return store.Conflictf("delivery %d is being sent right now; try again in a moment", id)
-		case delivery.Delivered, delivery.Discarded:
-			return store.Conflictf("delivery %d is %s already; there is nothing left to discard", id, d.Status)
+		if err := discardable(d.Delivery); err != nil {
+			return err
 		}
 		_, err = c.exec(ctx, `update deliveries set status = 'discarded', discard = $1, due_at = null, updated_at = $2 where id = $3`, reason, ms(now), int64(id))
 		return err

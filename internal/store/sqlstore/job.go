@@ -15,13 +15,13 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
-const selectJob = `select id, account_id, kind, filter, per_second, total, done, skipped, state, cursor, token, created_at, updated_at from jobs`
+const selectJob = `select id, account_id, kind, filter, reason, per_second, total, done, skipped, state, cursor, token, created_at, updated_at from jobs`
 
 func scanJob(r scanner) (store.Job, error) {
 	var j store.Job
 	var filter string
 	var created, updated int64
-	err := r.Scan(&j.ID, &j.AccountID, &j.Kind, &filter, &j.PerSecond, &j.Total, &j.Done, &j.Skipped, &j.State, &j.Cursor, &j.Token, &created, &updated)
+	err := r.Scan(&j.ID, &j.AccountID, &j.Kind, &filter, &j.Reason, &j.PerSecond, &j.Total, &j.Done, &j.Skipped, &j.State, &j.Cursor, &j.Token, &created, &updated)
 	if err != nil {
 		return j, err
 	}
@@ -40,9 +40,9 @@ func (s *Store) CreateJob(ctx context.Context, j store.Job) error {
 		if err != nil {
 			return err
 		}
-		_, err = c.exec(ctx, `insert into jobs (id, account_id, kind, filter, per_second, total, state, newest, below, created_at, updated_at)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)`,
-			j.ID, j.AccountID, string(j.Kind), string(filter), j.PerSecond, j.Total, string(j.State), b.newest, b.below, ms(j.CreatedAt))
+		_, err = c.exec(ctx, `insert into jobs (id, account_id, kind, filter, reason, per_second, total, state, newest, below, created_at, updated_at)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)`,
+			j.ID, j.AccountID, string(j.Kind), string(filter), j.Reason, j.PerSecond, j.Total, string(j.State), b.newest, b.below, ms(j.CreatedAt))
 		return err
 	})
 }
@@ -102,11 +102,12 @@ func (s *Store) CancelJob(ctx context.Context, accountID, id string, now time.Ti
 	return s.Job(ctx, accountID, id)
 }
 
-// ClaimJobs leases running jobs whose lease is over (index jobs_running).
+// ClaimJobs leases running jobs whose lease is over (index jobs_running). Those of a
+// kind that only a later release knows are left to the nodes that run it.
 func (s *Store) ClaimJobs(ctx context.Context, _ string, now, until time.Time, limit int) ([]store.Job, error) {
 	var jobs []store.Job
 	err := s.write(ctx, "claim jobs", func(ctx context.Context, c conn) error {
-		rs, err := c.query(ctx, selectJob+` where state = 'running' and lease_until <= $1 order by lease_until limit $2`+s.engine.lockAny(), ms(now), limit)
+		rs, err := c.query(ctx, selectJob+` where state = 'running' and lease_until <= $1 and kind in ('retry', 'release', 'discard') order by lease_until limit $2`+s.engine.lockAny(), ms(now), limit)
 		if jobs, err = collect(rs, err, scanJob); err != nil {
 			return err
 		}
@@ -248,15 +249,11 @@ func advance(ctx context.Context, c conn, j *store.Job, w walked, now time.Time)
 			return nil, err
 		}
 		if movable(j.Kind, changing{d, state}) {
-			moves = append(moves, []any{ms(now), int64(d.ID), string(d.Status), d.Attempts})
+			moves = append(moves, move(j, d, now))
 			of = append(of, d.EndpointID)
 		}
 	}
-	query := retryDelivery
-	if j.Kind == store.JobRelease {
-		query = `update deliveries set status = case when attempts = 0 then 'pending' else 'retrying' end, due_at = $1, updated_at = $1 where id = $2`
-	}
-	counts, err := c.many(ctx, query+unchanged, moves)
+	counts, err := c.many(ctx, moving(j.Kind)+unchanged, moves)
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +261,7 @@ func advance(ctx context.Context, c conn, j *store.Job, w walked, now time.Time)
 	moved := 0
 	for i, n := range counts {
 		moved += int(n)
-		if n > 0 && !slices.Contains(woken, of[i]) {
+		if n > 0 && j.Kind != store.JobDiscard && !slices.Contains(woken, of[i]) {
 			woken = append(woken, of[i])
 		}
 	}
@@ -275,11 +272,35 @@ func advance(ctx context.Context, c conn, j *store.Job, w walked, now time.Time)
 	return woken, nil
 }
 
+// movable reports whether a job of a kind may take a delivery.
 func movable(kind store.JobKind, d changing) bool {
-	if kind == store.JobRelease {
+	switch kind {
+	case store.JobRelease:
 		return d.Status == delivery.Held && d.state == delivery.Enabled
+	case store.JobDiscard:
+		return discardable(d.Delivery) == nil
 	}
 	return d.Status != delivery.Pending && d.Status != delivery.Retrying && retriable(d) == nil
+}
+
+// moving is the statement by which a job of a kind moves a delivery; move gives its arguments.
+func moving(kind store.JobKind) string {
+	switch kind {
+	case store.JobRelease:
+		return `update deliveries set status = case when attempts = 0 then 'pending' else 'retrying' end, due_at = $1, updated_at = $1 where id = $2`
+	case store.JobDiscard:
+		return `update deliveries set status = 'discarded', discard = $5, due_at = null, updated_at = $1 where id = $2`
+	}
+	return retryDelivery
+}
+
+// move gives the arguments of moving, and of unchanged behind it.
+func move(j *store.Job, d delivery.Delivery, now time.Time) []any {
+	args := []any{ms(now), int64(d.ID), string(d.Status), d.Attempts}
+	if j.Kind == store.JobDiscard {
+		args = append(args, j.Reason)
+	}
+	return args
 }
 
 func endpointState(ctx context.Context, c conn, known map[string]delivery.State, id string) (delivery.State, error) {

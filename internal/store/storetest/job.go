@@ -19,6 +19,11 @@ func jobChecks() []check {
 		{"a claim gives at most as many as asked for, each once", jobClaimLimit},
 		{"a retry job begins manual cycles, oldest first, in small steps", jobRetry},
 		{"a release lets held deliveries go on where they were", jobRelease},
+		{"a discard gives up what the discarding of one would, for its reason", jobDiscard},
+		{"a discard takes what is for an endpoint that is disabled or deleted, and leaves what the deletion gave up", jobDiscardGone},
+		{"a discard leaves a delivery that was retried meanwhile", jobDiscardRetried},
+		{"a retry that comes together with a discard is the last word", jobDiscardTogether},
+		{"a job of a kind that only a later release knows is given to nobody", jobUnknown},
 		{"a job takes what existed when it was made", jobExisted},
 		{"a job takes what existed although the node that accepted it is ahead of the one that made the job", jobAhead},
 		{"a job that few match ends, and its steps look at few", jobSparse},
@@ -78,7 +83,22 @@ func (w *world) claimJobs(node string, now time.Time, limit int) []store.Job {
 // startJob creates a job and claims it.
 func (w *world) startJob(kind store.JobKind, f store.DeliveryFilter) store.Job {
 	w.t.Helper()
-	j := w.newJob(kind, f)
+	return w.claimJob(w.newJob(kind, f))
+}
+
+// startDiscard is startJob of one that gives up, for a reason.
+func (w *world) startDiscard(f store.DeliveryFilter, reason string) store.Job {
+	w.t.Helper()
+	j := jobOf(w.account, store.JobDiscard, f)
+	j.Reason = reason
+	w.must("create job", w.s.CreateJob(w.ctx(), j))
+	w.endJobAfter(w.account, j.ID)
+	return w.claimJob(j)
+}
+
+// claimJob claims a job that was just made.
+func (w *world) claimJob(j store.Job) store.Job {
+	w.t.Helper()
 	jobs := w.claimJobs(nodeA, at(time.Hour), 100)
 	if len(jobs) != 1 || jobs[0].ID != j.ID {
 		w.t.Fatalf("claim after creating a job: got %+v, want %s", jobs, j.ID)
@@ -142,10 +162,11 @@ func failedOnly() store.DeliveryFilter {
 }
 
 func jobKept(w *world) {
-	want := jobOf(w.account, store.JobRelease, store.DeliveryFilter{
+	want := jobOf(w.account, store.JobDiscard, store.DeliveryFilter{
 		EndpointID: "ep_1", EventID: "00000000-0000-4000-8000-000000000000", Statuses: []delivery.Status{delivery.Held, delivery.Failed},
 		Types: []string{"a.b", "c.d"}, Class: delivery.Reset, From: at(-time.Hour), To: at(time.Hour),
 	})
+	want.Reason = "the receiver is gone"
 	w.must("create job", w.s.CreateJob(w.ctx(), want))
 	w.endJobAfter(w.account, want.ID)
 	w.equal("job", w.job(want.ID), want, cmpopts.IgnoreFields(store.Job{}, "Token", "Cursor"))
@@ -245,6 +266,97 @@ func jobRelease(w *world) {
 	}
 }
 
+func jobDiscard(w *world) {
+	endpoint := w.newEndpoint()
+	before := map[delivery.Status]delivery.Delivery{}
+	for _, status := range delivery.Statuses() {
+		before[status] = w.delivery(w.inStatus(endpoint, status))
+	}
+	j := w.startDiscard(store.DeliveryFilter{EndpointID: endpoint}, "no longer of use")
+	for j.State != store.JobDone {
+		var woken []string
+		if j, woken = w.advance(j, 2); len(woken) > 0 {
+			w.t.Errorf("giving up made work for %v", woken)
+		}
+		w.equal("job on disk", w.job(j.ID), j)
+	}
+	if j.Done != 4 || j.Skipped != 3 {
+		w.t.Errorf("the job at its end: got %+v, want 4 done, and what is sent, delivered or given up already skipped", j)
+	}
+	for status, was := range before {
+		want := was
+		switch status {
+		case delivery.Pending, delivery.Retrying, delivery.Failed, delivery.Held:
+			want.Status, want.Discard, want.DueAt, want.UpdatedAt = delivery.Discarded, "no longer of use", time.Time{}, at(time.Hour)
+		}
+		w.equal("what was "+string(status), w.delivery(was.ID), want)
+	}
+	if got := w.claimed(endpoint, at(24*time.Hour), 10); len(got.Leases) > 1 { // what was being sent may be claimed again
+		w.t.Errorf("claimed %+v, want nothing that was given up", got.Leases)
+	}
+}
+
+func jobDiscardGone(w *world) {
+	disabled, deleted := w.newEndpoint(), w.newEndpoint()
+	failed := []delivery.ID{w.inStatus(disabled, delivery.Failed), w.inStatus(deleted, delivery.Failed)}
+	waiting := w.inStatus(deleted, delivery.Retrying)
+	j := w.startDiscard(store.DeliveryFilter{Statuses: []delivery.Status{delivery.Failed, delivery.Retrying}}, "not wanted")
+	w.setState(disabled, delivery.Disabled)
+	_, err := w.s.DeleteEndpoint(w.ctx(), w.account, deleted, at(time.Hour))
+	w.must("delete endpoint", err)
+	if j = w.finish(j, 1); j.Done != 2 {
+		w.t.Errorf("the job at its end: got %+v, want 2 done", j)
+	}
+	for _, id := range failed {
+		if d := w.delivery(id); d.Status != delivery.Discarded || d.Discard != "not wanted" {
+			w.t.Errorf("%+v, want it discarded, as it was not wanted", d)
+		}
+	}
+	if d := w.delivery(waiting); d.Status != delivery.Discarded || d.Discard == "not wanted" {
+		w.t.Errorf("%+v, want it discarded because its endpoint was deleted", d)
+	}
+}
+
+func jobDiscardRetried(w *world) {
+	ids := w.manyIn(3, w.newEndpoint(), delivery.Failed)
+	j := w.startDiscard(failedOnly(), "not wanted")
+	want, err := w.s.Retry(w.ctx(), w.account, ids[1], at(time.Hour))
+	w.must("retry", err)
+	if j = w.finish(j, 1); j.Done != 2 || j.Skipped > 1 {
+		w.t.Errorf("the job at its end: got %+v, want 2 done", j)
+	}
+	w.equal("the one that was retried", w.delivery(ids[1]), want)
+}
+
+func jobDiscardTogether(w *world) {
+	ids := w.manyIn(8, w.newEndpoint(), delivery.Failed)
+	j := w.startDiscard(failedOnly(), "not wanted")
+	w.atOnce(2+len(ids), func(i int) error {
+		if i >= 2 {
+			_, err := w.s.Retry(w.ctx(), w.account, ids[i-2], at(time.Hour))
+			return err
+		}
+		// Two nodes with one token: a step of theirs may be refused.
+		_, _, _ = w.s.AdvanceJob(w.ctx(), j, len(ids), at(time.Hour), at(2*time.Hour))
+		return nil
+	})
+	for _, id := range ids {
+		w.wantStatus(id, delivery.Retrying)
+	}
+	if done := w.job(j.ID); done.Done+done.Skipped > len(ids) {
+		w.t.Errorf("the job says %d done and %d skipped of %d", done.Done, done.Skipped, len(ids))
+	}
+}
+
+func jobUnknown(w *world) {
+	id := w.inStatus(w.newEndpoint(), delivery.Failed)
+	w.newJob("forget", failedOnly())
+	if jobs := w.claimJobs(nodeA, at(time.Hour), 100); len(jobs) > 0 {
+		w.t.Errorf("claimed %+v, whose kind is not known here", jobs)
+	}
+	w.wantStatus(id, delivery.Failed)
+}
+
 func jobExisted(w *world) {
 	endpoint := w.newEndpoint()
 	before := w.manyIn(3, endpoint, delivery.Failed)
@@ -342,17 +454,22 @@ func jobFenced(w *world) {
 }
 
 func jobAdvanceTogether(w *world) {
-	endpoint := w.newEndpoint()
-	w.manyIn(8, endpoint, delivery.Failed)
-	j := w.startJob(store.JobRetry, failedOnly())
-	w.atOnce(4, func(int) error {
-		// The same step from the same start: later ones may be refused, or go on.
-		_, _, _ = w.s.AdvanceJob(w.ctx(), j, 1, at(time.Hour), at(2*time.Hour))
-		return nil
-	})
-	left := w.count(endpoint, delivery.Failed)
-	if done := w.job(j.ID).Done; done != 8-left || done == 0 {
-		w.t.Errorf("the job says %d done, and %d of 8 deliveries were moved", done, 8-left)
+	for _, kind := range []store.JobKind{store.JobRetry, store.JobDiscard} {
+		w.t.Run(string(kind), func(t *testing.T) {
+			w := newWorld(t, w.s)
+			endpoint := w.newEndpoint()
+			w.manyIn(8, endpoint, delivery.Failed)
+			j := w.startJob(kind, failedOnly())
+			w.atOnce(4, func(int) error {
+				// The same step from the same start: later ones may be refused, or go on.
+				_, _, _ = w.s.AdvanceJob(w.ctx(), j, 1, at(time.Hour), at(2*time.Hour))
+				return nil
+			})
+			left := w.count(endpoint, delivery.Failed)
+			if done := w.job(j.ID).Done; done != 8-left || done == 0 {
+				t.Errorf("the job says %d done, and %d of 8 deliveries were moved", done, 8-left)
+			}
+		})
 	}
 }
 

@@ -194,7 +194,7 @@ func trespassPublish(w *world, v victim) error {
 // trespassJob makes jobs that name another account's deliveries and lets them work.
 func trespassJob(w *world, v victim) error {
 	return forFilters(v, func(f store.DeliveryFilter) error {
-		for _, kind := range []store.JobKind{store.JobRetry, store.JobRelease} {
+		for _, kind := range []store.JobKind{store.JobRetry, store.JobRelease, store.JobDiscard} {
 			j := jobOf(w.account, kind, f)
 			if err := w.s.CreateJob(w.ctx(), j); err != nil {
 				return notFound(err)
