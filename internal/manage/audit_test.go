@@ -96,6 +96,11 @@ var changes = map[string]struct {
 		must(w.RetryDeliveries(t.Context(), w.admin, manage.RetryDeliveries{}))(t)
 		return nil
 	}},
+	"DiscardDeliveries": {"deliveries.discard", func(w *world, t *testing.T) []string {
+		w.publish(w.endpoint(w.admin), 1, delivery.ServerError)
+		must(w.DiscardDeliveries(t.Context(), w.admin, manage.DiscardDeliveries{Reason: "old"}))(t)
+		return nil
+	}},
 	"ReplayEndpoint": {"endpoint.replay", func(w *world, t *testing.T) []string {
 		e := w.endpoint(w.admin)
 		w.publish(e, 1, delivery.ServerError)
@@ -214,6 +219,7 @@ func TestWhatChangesNothingWritesNoAuditRow(t *testing.T) {
 	must(w.EnableEndpoint(ctx, w.user, manage.EnableEndpoint{ID: e.ID}))(t)
 	must(w.DeleteEndpoint(ctx, w.user, manage.DeleteEndpoint{ID: e.ID, DryRun: true}))(t)
 	must(w.RetryDeliveries(ctx, w.user, manage.RetryDeliveries{DryRun: true}))(t)
+	must(w.DiscardDeliveries(ctx, w.user, manage.DiscardDeliveries{Reason: "old", DryRun: true}))(t)
 	must(w.ReplayEndpoint(ctx, w.user, span))(t)
 	must(w.UpdateType(ctx, w.user, manage.UpdateType{Name: "invoice.paid", Description: pointer("x")}))(t)
 	if _, err := w.CreateEndpoint(ctx, w.user, manage.CreateEndpoint{}); err == nil {

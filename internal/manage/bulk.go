@@ -14,6 +14,9 @@ import (
 const (
 	DefaultPerSecond = 50 // gentle: a receiver that just came back is not flooded
 	MaxPerSecond     = 10_000
+	// discardPerSecond spares no receiver, as none is involved, but those who write meanwhile: a
+	// step takes 200, which publishing hardly has to wait for.
+	discardPerSecond = 1000
 )
 
 // RetryDeliveries begins a new cycle of every delivery that matches.
@@ -21,6 +24,13 @@ type RetryDeliveries struct {
 	Filter    store.DeliveryFilter // no statuses = failed; allowed: failed, held, delivered, discarded
 	PerSecond int                  // 1 to MaxPerSecond; 0 = DefaultPerSecond
 	DryRun    bool                 // count only
+}
+
+// DiscardDeliveries gives up every delivery that matches.
+type DiscardDeliveries struct {
+	Filter store.DeliveryFilter // no statuses = failed; allowed: failed, held, pending, retrying
+	Reason string               // 1 to 500 characters
+	DryRun bool                 // count only
 }
 
 // ReplayEndpoint is RetryDeliveries of one endpoint over a span of time.
@@ -45,6 +55,20 @@ type Bulk struct {
 // or is on its way needs no retry.
 func retryable() []delivery.Status {
 	return []delivery.Status{delivery.Failed, delivery.Held, delivery.Delivered, delivery.Discarded}
+}
+
+// discardable are the statuses that a bulk discard may take: those of which one delivery may be
+// discarded.
+func discardable() []delivery.Status {
+	return []delivery.Status{delivery.Failed, delivery.Held, delivery.Pending, delivery.Retrying}
+}
+
+// orFailed gives the statuses that a bulk change takes: what failed, when none are named.
+func orFailed(statuses []delivery.Status) []delivery.Status {
+	if len(statuses) == 0 {
+		return []delivery.Status{delivery.Failed}
+	}
+	return statuses
 }
 
 // RetryDeliveries begins a new cycle of every delivery that matches, as a paced job, or
@@ -84,18 +108,43 @@ func (m *Manager) bulk(ctx context.Context, caller auth.Caller, action string, a
 		if err := wrong.err(); err != nil {
 			return Bulk{}, deed{}, err
 		}
-		if len(in.Filter.Statuses) == 0 {
-			in.Filter.Statuses = []delivery.Status{delivery.Failed}
-		}
+		in.Filter.Statuses = orFailed(in.Filter.Statuses)
 		in.Filter.NoTests = true
 		out, err := m.matching(ctx, caller.AccountID, in.Filter)
 		if err != nil || in.DryRun || out.Count == out.Skipped {
 			return out, deed{}, err
 		}
-		if out.Job, err = m.newJob(ctx, caller.AccountID, store.JobRetry, in.Filter, out.Count, in.PerSecond); err != nil {
+		wanted := store.Job{AccountID: caller.AccountID, Kind: store.JobRetry, Filter: in.Filter, PerSecond: in.PerSecond, Total: out.Count}
+		if out.Job, err = m.newJob(ctx, wanted); err != nil {
 			return Bulk{}, deed{}, err
 		}
 		return out, jobDeed(*out.Job), nil
+	})
+}
+
+// DiscardDeliveries gives up every delivery that matches, as a job, or counts them. It goes by
+// the rule of DiscardDelivery, so the state of their endpoints does not matter, and one that was
+// deleted may be named.
+func (m *Manager) DiscardDeliveries(ctx context.Context, caller auth.Caller, in DiscardDeliveries) (Bulk, error) {
+	return change(ctx, m, caller, auth.Manage, "deliveries.discard", func(ctx context.Context) (Bulk, deed, error) {
+		var wrong mistakes
+		wrong.deliveries(in.Filter, discardable())
+		wrong.text("reason", in.Reason, 1, maxText)
+		if err := wrong.err(); err != nil {
+			return Bulk{}, deed{}, err
+		}
+		in.Filter.Statuses = orFailed(in.Filter.Statuses)
+		n, err := m.count(ctx, caller.AccountID, in.Filter)
+		if err != nil || in.DryRun || n == 0 {
+			return Bulk{Count: n}, deed{}, err
+		}
+		job, err := m.newJob(ctx, store.Job{
+			AccountID: caller.AccountID, Kind: store.JobDiscard, Filter: in.Filter, Reason: in.Reason, PerSecond: discardPerSecond, Total: n,
+		})
+		if err != nil {
+			return Bulk{}, deed{}, err
+		}
+		return Bulk{Count: n, Job: job}, jobDeed(*job), nil
 	})
 }
 
@@ -147,23 +196,13 @@ func (m *Manager) countReceived(ctx context.Context, accountID string, f store.D
 	}
 }
 
-// newJob makes a job of n deliveries.
-func (m *Manager) newJob(ctx context.Context, accountID string, kind store.JobKind, f store.DeliveryFilter, n, perSecond int) (*store.Job, error) {
+// newJob makes a job: what is wanted, with an id, running from now on.
+func (m *Manager) newJob(ctx context.Context, job store.Job) (*store.Job, error) {
 	at, err := m.clock(ctx)
 	if err != nil {
 		return nil, err
 	}
-	job := store.Job{
-		ID:        newID("job_"),
-		AccountID: accountID,
-		Kind:      kind,
-		Filter:    f,
-		PerSecond: perSecond,
-		Total:     n,
-		State:     store.JobRunning,
-		CreatedAt: at,
-		UpdatedAt: at,
-	}
+	job.ID, job.State, job.CreatedAt, job.UpdatedAt = newID("job_"), store.JobRunning, at, at
 	if err := m.db.CreateJob(ctx, job); err != nil {
 		return nil, err
 	}
@@ -172,9 +211,15 @@ func (m *Manager) newJob(ctx context.Context, accountID string, kind store.JobKi
 
 // jobDeed is the deed of a new job.
 func jobDeed(job store.Job) deed {
-	detail := fmt.Sprintf("%s (%s) at %d a second", counted(job.Total, "delivery", "deliveries"), listed(job.Filter.Statuses), job.PerSecond)
+	detail := fmt.Sprintf("%s (%s)", counted(job.Total, "delivery", "deliveries"), listed(job.Filter.Statuses))
+	if job.Kind != store.JobDiscard {
+		detail += fmt.Sprintf(" at %d a second", job.PerSecond)
+	}
 	if job.Filter.EndpointID != "" {
 		detail += " to " + job.Filter.EndpointID
+	}
+	if job.Reason != "" {
+		detail += ": " + job.Reason
 	}
 	return deed{object: job.ID, detail: detail, notes: []store.Note{jobNote(job.AccountID)}}
 }

@@ -70,6 +70,10 @@ func TestFiltersThatAreNone(t *testing.T) {
 			if diff := cmp.Diff(tt.want, invalid(t, err)); diff != "" {
 				t.Errorf("retry (-want +got):\n%s", diff)
 			}
+			_, err = w.DiscardDeliveries(t.Context(), w.user, manage.DiscardDeliveries{Filter: tt.filter, Reason: "old"})
+			if diff := cmp.Diff(tt.want, invalid(t, err)); diff != "" {
+				t.Errorf("discard (-want +got):\n%s", diff)
+			}
 		})
 	}
 	_, err := w.ListEvents(t.Context(), w.user, manage.ListEvents{Filter: store.EventFilter{Type: "\x00", From: now, To: now}})
@@ -189,6 +193,85 @@ func TestRetryingMany(t *testing.T) {
 	}
 	if got := must(w.RetryDeliveries(t.Context(), w.user, manage.RetryDeliveries{Filter: tests[3].filter}))(t); got.Job != nil || got.Count != 0 {
 		t.Errorf("with nothing left: got %+v, want no job", got)
+	}
+}
+
+func TestDiscardingMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	a, b := w.endpoint(w.user), w.endpoint(w.user)
+	failed := w.publish(a, 3, delivery.ServerError)
+	w.publish(b, 2, delivery.DNSFailure)
+	delivered := w.publish(b, 4, delivery.OK)[0]
+	must(w.DisableEndpoint(t.Context(), w.user, manage.DisableEndpoint{ID: a.ID}))(t)
+	tests := []struct {
+		name   string
+		filter store.DeliveryFilter
+		want   int
+	}{
+		{"without a filter what failed", store.DeliveryFilter{}, 5},
+		{"what failed of an endpoint that is disabled", store.DeliveryFilter{EndpointID: a.ID}, 3},
+		{"what failed of a cause", store.DeliveryFilter{Class: delivery.DNSFailure}, 2},
+		{"what is held", store.DeliveryFilter{Statuses: []delivery.Status{delivery.Held}}, 0},
+		{"all that one could be", store.DeliveryFilter{Statuses: []delivery.Status{delivery.Failed, delivery.Held, delivery.Pending, delivery.Retrying}}, 5},
+		{"of an endpoint that is not known", store.DeliveryFilter{EndpointID: "ep_none"}, 0},
+	}
+	for _, tt := range tests {
+		got := must(w.DiscardDeliveries(t.Context(), w.user, manage.DiscardDeliveries{Filter: tt.filter, Reason: "x", DryRun: true}))(t)
+		if diff := cmp.Diff(manage.Bulk{Count: tt.want}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+	if got := w.status(w.user.AccountID, failed[0]); got != delivery.Failed {
+		t.Errorf("counting made one %s", got)
+	}
+
+	got := must(w.DiscardDeliveries(t.Context(), w.user, manage.DiscardDeliveries{Filter: store.DeliveryFilter{EndpointID: a.ID}, Reason: "sent by hand"}))(t)
+	if got.Count != 3 || got.Job == nil || got.Job.Total != 3 || got.Job.Kind != store.JobDiscard || got.Job.Reason != "sent by hand" {
+		t.Fatalf("got %+v, want a job that discards 3, which were sent by hand", got)
+	}
+	if job := must(w.Job(t.Context(), w.user, got.Job.ID))(t); job.Reason != "sent by hand" {
+		t.Errorf("the job has the reason %q", job.Reason)
+	}
+	row := must(w.ListAudit(t.Context(), w.user, manage.Page{Limit: 1}))(t).Rows[0]
+	if want := "3 deliveries (failed) to " + a.ID + ": sent by hand"; row.Action != "deliveries.discard" || row.Object != got.Job.ID || row.Detail != want {
+		t.Errorf("the audit says %+v, want %q of the job", row, want)
+	}
+	w.run(got.Job.ID)
+	for _, id := range failed {
+		if d := must(w.Delivery(t.Context(), w.user, id))(t); d.Status != delivery.Discarded || d.Discard != "sent by hand" {
+			t.Errorf("delivery %d is %s because %q, want it discarded because it was sent by hand", id, d.Status, d.Discard)
+		}
+	}
+	if got := w.status(w.user.AccountID, delivered); got != delivery.Delivered {
+		t.Errorf("what was delivered is %s", got)
+	}
+	if got := must(w.DiscardDeliveries(t.Context(), w.user, manage.DiscardDeliveries{Filter: store.DeliveryFilter{EndpointID: a.ID}, Reason: "x"}))(t); got.Job != nil || got.Count != 0 {
+		t.Errorf("with nothing left: got %+v, want no job", got)
+	}
+}
+
+func TestWhatABulkDiscardRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	id := w.publish(w.endpoint(w.user), 1, delivery.ServerError)[0]
+	for _, reason := range []string{"", " ", strings.Repeat("x", 501), "a\x00"} {
+		for _, dry := range []bool{false, true} {
+			_, err := w.DiscardDeliveries(t.Context(), w.user, manage.DiscardDeliveries{Reason: reason, DryRun: dry})
+			if diff := cmp.Diff([]string{"reason"}, invalid(t, err)); diff != "" {
+				t.Errorf("reason %.10q (-want +got):\n%s", reason, diff)
+			}
+		}
+	}
+	for _, s := range []delivery.Status{delivery.Sending, delivery.Delivered, delivery.Discarded} {
+		_, err := w.DiscardDeliveries(t.Context(), w.user, manage.DiscardDeliveries{Filter: store.DeliveryFilter{Statuses: []delivery.Status{s}}, Reason: "x"})
+		if diff := cmp.Diff([]string{"status"}, invalid(t, err)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", s, diff)
+		}
+	}
+	got := must(w.DiscardDeliveries(t.Context(), w.admin, manage.DiscardDeliveries{Reason: "x"}))(t)
+	if got.Count != 0 || got.Job != nil || w.status(w.user.AccountID, id) != delivery.Failed {
+		t.Errorf("of another account: got %+v, want none found", got)
 	}
 }
 

@@ -150,7 +150,7 @@ func (m *Manager) release(ctx context.Context, accountID string, held store.Deli
 		// An event has one delivery to an endpoint, so this names exactly one.
 		held.EventID, n = newest[0].EventID, 1
 	}
-	return m.newJob(ctx, accountID, store.JobRelease, held, n, in.PerSecond)
+	return m.newJob(ctx, store.Job{AccountID: accountID, Kind: store.JobRelease, Filter: held, PerSecond: in.PerSecond, Total: n})
 }
 
 // setState changes the state of an endpoint.

@@ -72,7 +72,7 @@ var scopes = map[string]auth.Scope{
 
 	"CreateEndpoint": auth.Manage, "CheckURL": auth.Manage, "UpdateEndpoint": auth.Manage, "DeleteEndpoint": auth.Manage, "DisableEndpoint": auth.Manage,
 	"EnableEndpoint": auth.Manage, "TestEndpoint": auth.Manage, "PrepareSecret": auth.Manage, "PromoteSecret": auth.Manage,
-	"RotateSecret": auth.Manage, "RetryDelivery": auth.Manage, "DiscardDelivery": auth.Manage, "RetryDeliveries": auth.Manage,
+	"RotateSecret": auth.Manage, "RetryDelivery": auth.Manage, "DiscardDelivery": auth.Manage, "RetryDeliveries": auth.Manage, "DiscardDeliveries": auth.Manage,
 	"ReplayEndpoint": auth.Manage, "CancelJob": auth.Manage, "CreateType": auth.Manage, "UpdateType": auth.Manage, "DeleteType": auth.Manage,
 	"AddRecipient": auth.Manage, "RemoveRecipient": auth.Manage, "TestMail": auth.Manage,
 	"CreateKey": auth.Manage, "ListKeys": auth.Manage, "RevokeKey": auth.Manage,
