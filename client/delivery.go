@@ -90,11 +90,11 @@ type DeliveryQuery struct {
 	PageQuery
 }
 
-// DeliveryFilter says which deliveries a bulk retry takes.
+// DeliveryFilter says which deliveries a bulk change takes.
 type DeliveryFilter struct {
 	EndpointID string   `json:"endpoint_id,omitempty" doc:"Only deliveries to this endpoint."`
 	EventID    string   `json:"event_id,omitempty" doc:"Only deliveries of this event."`
-	Status     []string `json:"status,omitempty" doc:"Only these statuses; left out, failed." enum:"failed,held,delivered,discarded"`
+	Status     []string `json:"status,omitempty" doc:"Only these statuses; left out, failed. A retry takes failed, held, delivered and discarded; a discard takes failed, held, pending and retrying." enum:"failed,held,delivered,discarded,pending,retrying"`
 	Types      []string `json:"types,omitempty" doc:"Only events of these types."`
 	Class      string   `json:"class,omitempty" doc:"Only deliveries whose last attempt ended so."`
 	From       *Time    `json:"from,omitempty" doc:"Only what was made at this time or later."`
@@ -106,6 +106,13 @@ type BulkRetry struct {
 	Filter    DeliveryFilter `json:"filter" doc:"Which deliveries."`
 	PerSecond int            `json:"per_second,omitempty" doc:"The pace." minimum:"1" maximum:"10000" default:"50"`
 	DryRun    bool           `json:"dry_run,omitempty" doc:"Only count."`
+}
+
+// BulkDiscard gives many deliveries up.
+type BulkDiscard struct {
+	Filter DeliveryFilter `json:"filter" doc:"Which deliveries."`
+	Reason string         `json:"reason" doc:"Why." minLength:"1" maxLength:"500"`
+	DryRun bool           `json:"dry_run,omitempty" doc:"Only count."`
 }
 
 // Replay retries an endpoint's deliveries of a span of time.
@@ -120,9 +127,9 @@ type Replay struct {
 
 // Bulk says what a bulk change takes.
 type Bulk struct {
-	Count   int  `json:"count" doc:"How many deliveries match now. Tests, which cannot be retried, are not among them."`
-	Skipped int  `json:"skipped" doc:"How many of them are passed over because their endpoint is disabled or deleted: test it, enable it, and retry again."`
-	Job     *Job `json:"job,omitempty" doc:"The job that does it; left out in a dry run and when nothing that matches can be retried."`
+	Count   int  `json:"count" doc:"How many deliveries match now. Tests, which cannot be retried, are not among those of a retry."`
+	Skipped int  `json:"skipped" doc:"How many of them a retry passes over because their endpoint is disabled or deleted: test it, enable it, and retry again. A discard passes over none."`
+	Job     *Job `json:"job,omitempty" doc:"The job that does it; left out in a dry run and when nothing that matches can be changed."`
 }
 
 // Discard gives a reason for giving up.
@@ -158,4 +165,9 @@ func (c *Client) DiscardDelivery(ctx context.Context, id string, in Discard) (De
 // RetryDeliveries retries many deliveries, paced, as a job.
 func (c *Client) RetryDeliveries(ctx context.Context, in BulkRetry) (Bulk, error) {
 	return send[Bulk](ctx, c, http.MethodPost, "/v1/deliveries/retry", in)
+}
+
+// DiscardDeliveries gives many deliveries up, as a job.
+func (c *Client) DiscardDeliveries(ctx context.Context, in BulkDiscard) (Bulk, error) {
+	return send[Bulk](ctx, c, http.MethodPost, "/v1/deliveries/discard", in)
 }

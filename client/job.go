@@ -8,8 +8,9 @@ import (
 // Job is a paced change of many deliveries, with its progress.
 type Job struct {
 	ID        string         `json:"id" doc:"job_ and more."`
-	Kind      string         `json:"kind" doc:"retry begins a new cycle of each delivery; release lets held ones go on." enum:"retry,release"`
+	Kind      string         `json:"kind" doc:"retry begins a new cycle of each delivery; release lets held ones go on; discard gives them up." enum:"retry,release,discard"`
 	Filter    DeliveryFilter `json:"filter" doc:"Which deliveries it takes."`
+	Reason    string         `json:"reason,omitempty" doc:"Why they are given up; left out of the other kinds."`
 	PerSecond int            `json:"per_second" doc:"Its pace."`
 	Total     int            `json:"total" doc:"How many matched when it was made."`
 	Done      int            `json:"done" doc:"How many are done."`

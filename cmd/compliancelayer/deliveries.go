@@ -10,12 +10,13 @@ import (
 
 // deliveriesCmd groups what concerns deliveries.
 type deliveriesCmd struct {
-	List     deliveriesListCmd     `cmd:"" help:"List deliveries, newest first."`
-	Get      deliveriesGetCmd      `cmd:"" help:"Show a delivery with its attempts."`
-	Attempt  deliveriesAttemptCmd  `cmd:"" help:"Show a whole attempt: request, response, times, diagnosis."`
-	Retry    deliveriesRetryCmd    `cmd:"" help:"Retry a delivery now; its id stays and its attempt numbers go on."`
-	RetryAll deliveriesRetryAllCmd `cmd:"" aliases:"bulk" help:"Retry many deliveries, paced."`
-	Discard  deliveriesDiscardCmd  `cmd:"" help:"Give a delivery up, with a reason."`
+	List       deliveriesListCmd       `cmd:"" help:"List deliveries, newest first."`
+	Get        deliveriesGetCmd        `cmd:"" help:"Show a delivery with its attempts."`
+	Attempt    deliveriesAttemptCmd    `cmd:"" help:"Show a whole attempt: request, response, times, diagnosis."`
+	Retry      deliveriesRetryCmd      `cmd:"" help:"Retry a delivery now; its id stays and its attempt numbers go on."`
+	RetryAll   deliveriesRetryAllCmd   `cmd:"" aliases:"bulk" help:"Retry many deliveries, paced."`
+	Discard    deliveriesDiscardCmd    `cmd:"" help:"Give a delivery up, with a reason."`
+	DiscardAll deliveriesDiscardAllCmd `cmd:"" help:"Give many deliveries up, with a reason."`
 }
 
 // deliveryFilter narrows a list or a bulk change.
@@ -25,6 +26,14 @@ type deliveryFilter struct {
 	Types    []string `help:"Only events of these types."`
 	Class    string   `help:"Only deliveries whose last attempt ended so, such as response_timeout."`
 	period
+}
+
+// wire gives it as a bulk change takes it.
+func (f deliveryFilter) wire(statuses []string) client.DeliveryFilter {
+	return client.DeliveryFilter{
+		EndpointID: f.Endpoint, EventID: f.Event, Status: statuses, Types: f.Types, Class: f.Class,
+		From: f.From.optional(), To: f.To.optional(),
+	}
 }
 
 type deliveriesListCmd struct {
@@ -183,13 +192,31 @@ func (d *deliveriesRetryAllCmd) Help() string {
 // Run retries many deliveries as a job.
 func (d *deliveriesRetryAllCmd) Run(ctx context.Context, c *console) error {
 	return d.bulk(ctx, c, &d.remote, func(cl *client.Client) (client.Bulk, error) {
-		bulk, err := cl.RetryDeliveries(ctx, client.BulkRetry{
-			Filter: client.DeliveryFilter{
-				EndpointID: d.Endpoint, EventID: d.Event, Status: d.Status, Types: d.Types, Class: d.Class,
-				From: d.From.optional(), To: d.To.optional(),
-			},
-			PerSecond: d.PerSecond, DryRun: d.DryRun,
-		})
+		bulk, err := cl.RetryDeliveries(ctx, client.BulkRetry{Filter: d.wire(d.Status), PerSecond: d.PerSecond, DryRun: d.DryRun})
 		return bulk, enableHint(err, d.Endpoint)
+	})
+}
+
+type deliveriesDiscardAllCmd struct {
+	remote
+	following
+	Reason string   `help:"Why." required:""`
+	Status []string `help:"Which ones: failed, held, pending, retrying." default:"failed"`
+	deliveryFilter
+	DryRun bool `help:"Only count."`
+}
+
+// Help shows how it is used.
+func (d *deliveriesDiscardAllCmd) Help() string {
+	return `For example:
+
+    compliancelayer deliveries discard-all --endpoint ep_123 --reason 'the receiver is gone' --dry-run
+    compliancelayer deliveries discard-all --status failed,held --to 720h --reason 'too old to be of use'`
+}
+
+// Run gives many deliveries up as a job.
+func (d *deliveriesDiscardAllCmd) Run(ctx context.Context, c *console) error {
+	return d.bulk(ctx, c, &d.remote, func(cl *client.Client) (client.Bulk, error) {
+		return cl.DiscardDeliveries(ctx, client.BulkDiscard{Filter: d.wire(d.Status), Reason: d.Reason, DryRun: d.DryRun})
 	})
 }

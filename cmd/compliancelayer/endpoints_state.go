@@ -10,8 +10,13 @@ import (
 
 // pace is how fast a bulk change goes, and whether to wait for its end.
 type pace struct {
-	PerSecond int  `help:"How many deliveries a second." default:"50"`
-	Wait      bool `help:"Wait until it is done." default:"true" negatable:""`
+	PerSecond int `help:"How many deliveries a second." default:"50"`
+	following
+}
+
+// following is whether a bulk change is waited for.
+type following struct {
+	Wait bool `help:"Wait until it is done." default:"true" negatable:""`
 }
 
 // check refuses 0, which would leave the pace to the server.
@@ -88,11 +93,16 @@ func (e *endpointsReplayCmd) Run(ctx context.Context, c *console) error {
 	})
 }
 
-// bulk makes a bulk change, waits for its end, and prints what came of it.
+// bulk is following.bulk at a pace, which it checks first.
 func (p pace) bulk(ctx context.Context, c *console, r *remote, call func(*client.Client) (client.Bulk, error)) error {
 	if err := p.check(); err != nil {
 		return err
 	}
+	return p.following.bulk(ctx, c, r, call)
+}
+
+// bulk makes a bulk change, waits for its end, and prints what came of it.
+func (f following) bulk(ctx context.Context, c *console, r *remote, call func(*client.Client) (client.Bulk, error)) error {
 	var job *client.Job
 	err := ask(c, r, func(cl *client.Client) (client.Bulk, error) {
 		bulk, err := call(cl)
@@ -100,7 +110,7 @@ func (p pace) bulk(ctx context.Context, c *console, r *remote, call func(*client
 			return bulk, err
 		}
 		job = bulk.Job
-		return bulk, p.follow(ctx, c, cl, job)
+		return bulk, f.follow(ctx, c, cl, job)
 	}, showBulk)
 	return cmp.Or(err, cutShort(job))
 }
@@ -114,8 +124,8 @@ func enableHint(err error, endpointID string) error {
 }
 
 // follow waits for a job's end, when there is one and that was asked for.
-func (p pace) follow(ctx context.Context, c *console, cl *client.Client, job *client.Job) (err error) {
-	if job != nil && p.Wait {
+func (f following) follow(ctx context.Context, c *console, cl *client.Client, job *client.Job) (err error) {
+	if job != nil && f.Wait {
 		*job, err = waitJob(ctx, c, cl, *job)
 	}
 	return err

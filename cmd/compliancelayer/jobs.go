@@ -78,7 +78,10 @@ func (j *jobsCancelCmd) Run(ctx context.Context, c *console) error {
 
 func showJob(c *console, job client.Job) {
 	c.say("%s %s: %s, %d of %d done, %d skipped", job.Kind, job.ID, c.paint(styleOf(job.State), job.State), job.Done, job.Total, job.Skipped)
-	if job.Skipped > 0 {
+	switch {
+	case job.Skipped > 0 && job.Kind == "discard":
+		c.note("Skipped is what changed meanwhile.")
+	case job.Skipped > 0:
 		c.note("Skipped is what changed meanwhile, and what is for a disabled endpoint. Next: compliancelayer endpoints list")
 	}
 }

@@ -24,9 +24,10 @@ func TestWaitingForAJobThatIsCancelledFails(t *testing.T) {
 	t.Cleanup(server.Close)
 	at := remote{Server: server.URL, APIKey: "cl_test"}
 	for name, run := range map[string]func(context.Context, *console) error{
-		"jobs wait":            (&jobsWaitCmd{remote: at, ID: "job_1"}).Run,
-		"endpoints replay":     (&endpointsReplayCmd{remote: at, pace: pace{PerSecond: 1, Wait: true}, ID: "ep_1"}).Run,
-		"deliveries retry-all": (&deliveriesRetryAllCmd{remote: at, pace: pace{PerSecond: 1, Wait: true}}).Run,
+		"jobs wait":              (&jobsWaitCmd{remote: at, ID: "job_1"}).Run,
+		"endpoints replay":       (&endpointsReplayCmd{remote: at, pace: pace{PerSecond: 1, following: following{Wait: true}}, ID: "ep_1"}).Run,
+		"deliveries retry-all":   (&deliveriesRetryAllCmd{remote: at, pace: pace{PerSecond: 1, following: following{Wait: true}}}).Run,
+		"deliveries discard-all": (&deliveriesDiscardAllCmd{remote: at, following: following{Wait: true}}).Run,
 	} {
 		c, out, _ := quiet()
 		if err := run(t.Context(), c); err == nil || err.Error() != "job_1 was cancelled" || !strings.Contains(out.String(), "cancelled, 3 of 9 done") {

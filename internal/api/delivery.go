@@ -68,6 +68,13 @@ func (s *Server) retryDeliveries(ctx context.Context, caller auth.Caller, in bod
 	return client.Bulk{Count: bulk.Count, Skipped: bulk.Skipped, Job: jobToOrNil(bulk.Job)}, err
 }
 
+func (s *Server) discardDeliveries(ctx context.Context, caller auth.Caller, in bodyOf[client.BulkDiscard]) (client.Bulk, error) {
+	bulk, err := s.Manager.DiscardDeliveries(ctx, caller, manage.DiscardDeliveries{
+		Filter: filterOf(in.Body.Filter), Reason: in.Body.Reason, DryRun: in.Body.DryRun,
+	})
+	return client.Bulk{Count: bulk.Count, Job: jobToOrNil(bulk.Job)}, err
+}
+
 func (s *Server) listJobs(ctx context.Context, caller auth.Caller, in client.PageQuery) (client.Page[client.Job], error) {
 	list, err := s.Manager.ListJobs(ctx, caller, pageOf(in))
 	return pageTo(list, jobTo), err

@@ -147,7 +147,7 @@ func bodyTo(body []byte) (text, encoded string) {
 
 func jobTo(j store.Job) client.Job {
 	return client.Job{
-		ID: j.ID, Kind: string(j.Kind), PerSecond: j.PerSecond, Total: j.Total, Done: j.Done, Skipped: j.Skipped,
+		ID: j.ID, Kind: string(j.Kind), Reason: j.Reason, PerSecond: j.PerSecond, Total: j.Total, Done: j.Done, Skipped: j.Skipped,
 		State: string(j.State), CreatedAt: client.At(j.CreatedAt), UpdatedAt: client.At(j.UpdatedAt),
 		Filter: client.DeliveryFilter{
 			EndpointID: j.Filter.EndpointID, EventID: j.Filter.EventID, Types: j.Filter.Types,

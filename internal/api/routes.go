@@ -202,6 +202,10 @@ func (s *Server) deliveryRoutes() []route {
 			method: http.MethodPost, path: "/v1/deliveries/retry", name: "retryDeliveries", group: groupDeliveries, scope: auth.Manage,
 			summary: "Retry many deliveries", about: "A paced job; dry_run only counts.", example: `{"filter":{"status":["failed"]},"per_second":20,"dry_run":true}`,
 		}, s.retryDeliveries),
+		op(route{
+			method: http.MethodPost, path: "/v1/deliveries/discard", name: "discardDeliveries", group: groupDeliveries, scope: auth.Manage,
+			summary: "Give many deliveries up", about: "A job; dry_run only counts. The state of their endpoints does not matter.", example: `{"filter":{"status":["failed"]},"reason":"sent by hand","dry_run":true}`,
+		}, s.discardDeliveries),
 		dead,
 		op(route{
 			method: http.MethodGet, path: "/v1/jobs", name: "listJobs", group: groupJobs, scope: auth.Read,

@@ -233,6 +233,15 @@ func (w *world) storyOfDeliveries(t *testing.T) {
 	if job = must(c.CancelJob(ctx, job.ID))(t); job.State != "cancelled" {
 		t.Errorf("cancelled job: got %+v", job)
 	}
+	giveUp := client.BulkDiscard{Filter: filter, Reason: "the receiver is gone", DryRun: true}
+	if dry := must(c.DiscardDeliveries(ctx, giveUp))(t); dry.Count != 1 || dry.Job != nil {
+		t.Errorf("dry run of a bulk discard: got %+v, want one and no job", dry)
+	}
+	giveUp.DryRun = false
+	bulk = must(c.DiscardDeliveries(ctx, giveUp))(t)
+	if job = must(c.Job(ctx, bulk.Job.ID))(t); job.Kind != "discard" || job.Reason != "the receiver is gone" || job.Total != 1 || job.Filter.EndpointID != e.ID {
+		t.Errorf("job that discards: got %+v", job)
+	}
 	now := moment()
 	if replay := must(c.Replay(ctx, e.ID, client.Replay{From: client.At(now.Add(-time.Hour)), To: client.At(now.Add(time.Hour)), Status: []string{"discarded"}, DryRun: true}))(t); replay.Count != 1 {
 		t.Errorf("replay: got %+v, want one", replay)

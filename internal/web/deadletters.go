@@ -18,6 +18,7 @@ type deadLettersView struct {
 	Types     []manage.EventType
 	Causes    []delivery.Class
 	Count     *manage.Bulk // of a retry that was asked for and not begun
+	GivingUp  *manage.Bulk // of a discard, the same
 }
 
 // deadGroup are those of one endpoint and cause.
@@ -27,12 +28,13 @@ type deadGroup struct {
 }
 
 func (s *Server) showDeadLetters(v *visit) error {
-	return s.deadLetters(v, http.StatusOK, Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}, nil)
+	return s.deadLetters(v, deadLettersView{Form: Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}})
 }
 
-func (s *Server) deadLetters(v *visit, status int, f Form, count *manage.Bulk) error {
+// deadLetters shows the queue beside what was typed and counted.
+func (s *Server) deadLetters(v *visit, view deadLettersView) error {
 	ctx := v.r.Context()
-	view := deadLettersView{Form: f, Count: count, Causes: delivery.Classes()}
+	view.Causes = delivery.Classes()
 	groups, err := s.Manager.DeadLetterCounts(ctx, v.caller, struct{}{})
 	if err != nil {
 		return err
@@ -47,7 +49,7 @@ func (s *Server) deadLetters(v *visit, status int, f Form, count *manage.Bulk) e
 		view.Groups = append(view.Groups, deadGroup{g, names[g.EndpointID]})
 		view.Total += g.Count
 	}
-	if filter := view.dead(); view.right() {
+	if filter := view.dead(); view.Wrong["from"] == "" && view.Wrong["to"] == "" {
 		found, err := s.Manager.ListDeliveries(ctx, v.caller, manage.ListDeliveries{Filter: filter, Page: pageOf(v)})
 		if err != nil && !view.takes(err) {
 			return err
@@ -57,6 +59,7 @@ func (s *Server) deadLetters(v *visit, status int, f Form, count *manage.Bulk) e
 			view.Rows = append(view.Rows, deliveryRow{d, names[d.EndpointID]})
 		}
 	}
+	status := http.StatusOK
 	if !view.right() {
 		status = http.StatusUnprocessableEntity
 	}
@@ -81,19 +84,42 @@ func (s *Server) doRetryDeadLetters(v *visit) error {
 		PerSecond: f.number("per_second"), DryRun: f.Get("sure") != "yes",
 	}
 	if !f.right() {
-		return s.deadLetters(v, http.StatusUnprocessableEntity, f, nil)
+		return s.deadLetters(v, deadLettersView{Form: f})
 	}
 	done, err := s.Manager.RetryDeliveries(v.r.Context(), v.caller, in)
 	if f.takes(err) {
-		return s.deadLetters(v, http.StatusUnprocessableEntity, f, nil)
+		return s.deadLetters(v, deadLettersView{Form: f})
 	}
 	if err != nil {
 		return err
 	}
 	if done.Job == nil {
-		return s.deadLetters(v, http.StatusOK, f, &done)
+		return s.deadLetters(v, deadLettersView{Form: f, Count: &done})
 	}
 	return v.see("/jobs/" + done.Job.ID)
+}
+
+// doDiscardDeadLetters counts first; what was counted is given up when the button under the count is pressed.
+func (s *Server) doDiscardDeadLetters(v *visit) error {
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	in := manage.DiscardDeliveries{Filter: f.dead(), Reason: f.Get("reason"), DryRun: f.Get("sure") != "yes"}
+	if !f.right() {
+		return s.deadLetters(v, deadLettersView{Form: f})
+	}
+	done, err := s.Manager.DiscardDeliveries(v.r.Context(), v.caller, in)
+	if f.takes(err) {
+		return s.deadLetters(v, deadLettersView{Form: f})
+	}
+	if err != nil {
+		return err
+	}
+	if done.Job == nil {
+		return s.deadLetters(v, deadLettersView{Form: f, GivingUp: &done})
+	}
+	return v.see("/jobs/" + done.Job.ID + "?done=given-up")
 }
 
 // jobView is the page of a bulk change.
@@ -118,7 +144,11 @@ func (s *Server) showJob(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.show(v, "job", "Sending again", jobView{j, max(0, j.Total-j.Done-j.Skipped)})
+	title := "Sending again"
+	if j.Kind == store.JobDiscard {
+		title = "Giving up"
+	}
+	return s.show(v, "job", title, jobView{j, max(0, j.Total-j.Done-j.Skipped)})
 }
 
 func (s *Server) doCancelJob(v *visit) error {

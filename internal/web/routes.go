@@ -72,6 +72,7 @@ func (s *Server) work() []route {
 		{"GET /dead-letters", auth.Read, s.showDeadLetters},
 		{"GET /dead-letters/export", auth.Read, s.exportDeadLetters},
 		{"POST /dead-letters/retry", auth.Manage, s.doRetryDeadLetters},
+		{"POST /dead-letters/discard", auth.Manage, s.doDiscardDeadLetters},
 		{"GET /jobs/{id}", auth.Read, s.showJob},
 		{"POST /jobs/{id}/cancel", auth.Manage, s.doCancelJob},
 
