@@ -111,6 +111,8 @@ func (g *gallery) ownersStops() []stop {
 		{"delivery-discarded", g.discarded, nil},
 		{"dead-letters", "/dead-letters", nil},
 		{"dead-letters-counted", "/dead-letters/retry", []string{"per_second", "50"}},
+		{"dead-letters-giving-up", "/dead-letters/discard", []string{"reason", "the receiver is gone"}},
+		{"dead-letters-no-reason", "/dead-letters/discard", sent},
 		{"dead-letters-wrong", "/dead-letters/retry", []string{"per_second", "many"}},
 		{"events", "/events", nil},
 		{"events-unmatched", "/events?unmatched=1", nil},

@@ -95,6 +95,41 @@ func TestTheWholeStory(t *testing.T) {
 	}
 }
 
+// TestPeopleGiveDeadLettersUp counts, gives up what a filter finds, and then the rest.
+func TestPeopleGiveDeadLettersUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	r := newReceiver(t)
+	r.answer(http.StatusInternalServerError, "down")
+	zoe.post("/endpoints/new", http.StatusOK, "url", r.URL, "events", "*")
+	c := zoe.key()
+	zoe.post("/event-types/alert.triggered/publish", http.StatusOK, "data",
+		html.UnescapeString(zoe.get("/event-types/alert.triggered", http.StatusOK).find(`(?s)<textarea name="data"[^>]*>(.*?)</textarea>`)))
+	zoe.until("/dead-letters", "alert.triggered</td>")
+	one := "/deliveries/" + publish(t, c, "one.example").Deliveries[0].ID
+	zoe.until(one, `badge bad">failed`)
+
+	zoe.post("/dead-letters/discard", http.StatusUnprocessableEntity).has("Give up", `id="reason-wrong"`, `aria-invalid="true"`).lacks(" match.")
+	zoe.post("/dead-letters/retry", http.StatusUnprocessableEntity, "per_second", "many").has("Send again", `id="per_second-wrong"`)
+	zoe.post("/dead-letters/discard", http.StatusUnprocessableEntity, "reason", strings.Repeat("x", 501)).has(`id="reason-wrong"`)
+	zoe.post("/dead-letters/discard", http.StatusUnprocessableEntity, "reason", "x", "from", "yesterday")
+	zoe.post("/dead-letters/discard", http.StatusOK, "reason", "not wanted").has("Give 2 up", `value="not wanted"`).lacks("Send 2 again")
+	zoe.post("/dead-letters/discard", http.StatusOK, "reason", "sent by hand", "type", "domain.added").
+		has("Give 1 up", `name="type" value="domain.added"`, `value="sent by hand"`)
+	zoe.get(one, http.StatusOK).has(`badge bad">failed`) // counting gave nothing up
+
+	job := zoe.post("/dead-letters/discard", http.StatusOK, "reason", "sent by hand", "type", "domain.added", "sure", "yes")
+	job.has("They are being given up", "Giving up", "Given up: sent by hand")
+	zoe.until(strings.TrimSuffix(job.path, "?done=given-up"), "It is done").has("are given up").lacks("Sending again")
+	zoe.get(one, http.StatusOK).has("Given up: sent by hand")
+	zoe.get("/dead-letters", http.StatusOK).has("alert.triggered").lacks("domain.added</td>")
+
+	zoe.post("/dead-letters/discard", http.StatusOK, "reason", "not wanted", "sure", "yes")
+	zoe.until("/dead-letters", "No dead letters")
+	zoe.get("/audit", http.StatusOK).has("deliveries.discard", "sent by hand")
+}
+
 // TestPeoplePublishASampleAndFollowIt looks at what a person does who tries a type out.
 func TestPeoplePublishASampleAndFollowIt(t *testing.T) {
 	t.Parallel()
