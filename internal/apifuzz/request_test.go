@@ -71,7 +71,7 @@ func (m *maker) parameter(op *operation, p parameter) string {
 // kinds tells what the id in a path is.
 var kinds = map[string]string{
 	"/v1/endpoints/": anEndpoint, "/v1/events/": anEvent, "/v1/deliveries/": aDelivery, "/v1/jobs/": aJob,
-	"/v1/keys/": aKey, "/v1/accounts/": anAccount, "/v1/event-types/": aType,
+	"/v1/keys/": aKey, "/v1/accounts/": anAccount, "/v1/event-types/": aType, "/v1/notification-addresses/": anAddress,
 }
 
 // pathOf puts something of an account's into a path.

@@ -30,6 +30,7 @@ const (
 	aKey       = "key"
 	anAccount  = "account"
 	aType      = "type"
+	anAddress  = "address"
 )
 
 // most is how many of a kind are kept: enough to choose from.
@@ -135,6 +136,8 @@ func (sh *shelf) text(op *operation, member, value string) {
 		sh.put(op.ID, value)
 	case member == "name" && strings.HasSuffix(op.path, "/event-types") && op.method == "POST":
 		sh.put(aType, value)
+	case member == "email":
+		sh.put(anAddress, value)
 	case member == "secret":
 		sh.secrets = append(sh.secrets, value)
 	}

@@ -211,6 +211,8 @@ func (m *maker) known(place, member string) string {
 		return pick(m, []string{"*", "scan.*", "domain.added", m.typeName()})
 	case "NewEventType.name":
 		return m.who.canary + "." + pick(m, []string{"one", "two", "three", "four"}) + strconv.Itoa(m.IntN(1000))
+	case "NewNotificationAddress.email":
+		return fmt.Sprintf("%s-%d@example.com", strings.ToLower(m.who.canary), m.IntN(30))
 	case "NewKey.expires_at":
 		return "2100-01-01T00:00:00Z"
 	}
