@@ -17,7 +17,7 @@ import (
 
 // functions are what templates can call.
 var functions = template.FuncMap{
-	"asset": asset, "ago": ago, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
+	"asset": asset, "browser": browser, "ago": ago, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
 	"mailState": mailState,
 	"args":      func(f Form, dev bool) fieldsView { return fieldsView{f, dev} },
 	"choice":    func(f Form, types []manage.EventType) choiceView { return choiceView{f, types} },
@@ -138,6 +138,31 @@ func tone(s delivery.Status) string {
 		return "warn"
 	}
 	return "quiet"
+}
+
+// browser says in a few words what a User-Agent stands for, as well as such texts can be believed.
+func browser(agent string) string {
+	name := firstIn(agent, []named{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}, {"curl/", "curl"}})
+	system := firstIn(agent, []named{{"Windows", "Windows"}, {"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Mac OS X", "macOS"}, {"Linux", "Linux"}})
+	switch {
+	case name == "":
+		return "another program"
+	case system == "":
+		return name
+	}
+	return name + " on " + system
+}
+
+// named is a part of a text and what it stands for.
+type named struct{ part, name string }
+
+func firstIn(text string, all []named) string {
+	for _, one := range all {
+		if strings.Contains(text, one.part) {
+			return one.name
+		}
+	}
+	return ""
 }
 
 // friendly says what went wrong in an attempt, in a word or two.

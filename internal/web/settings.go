@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
@@ -243,6 +244,21 @@ func (s *Server) memberNames(v *visit) (map[string]string, error) {
 type auditRow struct {
 	store.AuditEntry
 	Name string // of the member; "" = it was no member, or one who is gone
+}
+
+// Path is the page of what it was done to; "" = it has none.
+func (r auditRow) Path() string {
+	kind, _, _ := strings.Cut(r.Object, "_")
+	switch kind {
+	case "ep":
+		return "/endpoints/" + r.Object
+	case "job":
+		return "/jobs/" + r.Object
+	}
+	if _, err := delivery.ParseID(r.Object); err == nil {
+		return "/deliveries/" + r.Object
+	}
+	return ""
 }
 
 func (s *Server) showAudit(v *visit) error {

@@ -1,0 +1,29 @@
+package web
+
+import "testing"
+
+func TestABrowserIsNamedInAFewWords(t *testing.T) {
+	t.Parallel()
+	for agent, want := range map[string]string{
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36":                         "Chrome on Linux",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36 Edg/156.0.0.0": "Edge on Windows",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Safari/604.1":     "Safari on iPhone",
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 15.0; rv:150.0) Gecko/20100101 Firefox/150.0":                                           "Firefox on macOS",
+		"curl/8.0": "curl", "": "another program", "<script>": "another program",
+	} {
+		if got := browser(agent); got != want {
+			t.Errorf("%q is %q, want %q", agent, got, want)
+		}
+	}
+}
+
+func TestAnAuditRowLeadsToWhatWasChanged(t *testing.T) {
+	t.Parallel()
+	for object, want := range map[string]string{"ep_1": "/endpoints/ep_1", "job_1": "/jobs/job_1", "77": "/deliveries/77", "usr_1": "", "": "", "javascript:alert(1)": "", "-1": ""} {
+		r := auditRow{}
+		r.Object = object
+		if got := r.Path(); got != want {
+			t.Errorf("%q leads to %q, want %q", object, got, want)
+		}
+	}
+}
