@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"maps"
 	"sync"
 	"time"
 )
@@ -8,7 +9,8 @@ import (
 // Limits of wrong passwords. A lock is never for good: whoever tries wrong ones on purpose must not keep a
 // member out for longer.
 const (
-	wrongPerName    = 5  // of one address
+	wrongPerPair    = 5  // of one address, from one network
+	wrongPerName    = 50 // of one address, from anywhere
 	wrongPerNetwork = 20 // from one network
 	firstLock       = time.Minute
 	longestLock     = 15 * time.Minute
@@ -66,12 +68,15 @@ func (b *brake) succeeded(name string) {
 	delete(b.byName, name)
 }
 
-// forget makes room: what is old first, else all.
+// forget makes room: what is old first, then what is not locked, else all.
 func (b *brake) forget(now time.Time) {
 	for name, s := range b.byName {
 		if now.Sub(s.at) > longestLock {
 			delete(b.byName, name)
 		}
+	}
+	if len(b.byName) >= maxBuckets {
+		maps.DeleteFunc(b.byName, func(_ string, s slowed) bool { return !s.until.After(now) })
 	}
 	if len(b.byName) >= maxBuckets {
 		clear(b.byName)

@@ -21,14 +21,14 @@ func (s *SignIns) ByIdentity(ctx context.Context, issuer, subject string, v Visi
 	}
 	u, err := s.members.UserByIdentity(ctx, issuer, subject)
 	if errors.Is(err, store.ErrNotFound) {
-		s.names.failed(name, time.Now())
+		s.pairs.failed(pair(name, v), time.Now())
 		s.Failed(v)
 		return "", ErrUnknownIdentity
 	}
 	if err != nil {
 		return "", fmt.Errorf("sign in: %w", err)
 	}
-	s.names.succeeded(name)
+	s.pairs.succeeded(pair(name, v))
 	return s.Begin(ctx, u, "by single sign-on", v)
 }
 

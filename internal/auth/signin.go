@@ -59,6 +59,7 @@ type SignIns struct {
 	members  Members
 	log      *slog.Logger
 	hasher   *hasher
+	pairs    *brake
 	names    *brake
 	networks *brake
 	refused  *refusals
@@ -69,7 +70,7 @@ func NewSignIns(members Members, log *slog.Logger) *SignIns {
 	if log == nil {
 		log = slog.Default()
 	}
-	return &SignIns{members: members, log: log, hasher: newHasher(), names: newBrake(wrongPerName), networks: newBrake(wrongPerNetwork), refused: newRefusals()}
+	return &SignIns{members: members, log: log, hasher: newHasher(), pairs: newBrake(wrongPerPair), names: newBrake(wrongPerName), networks: newBrake(wrongPerNetwork), refused: newRefusals()}
 }
 
 // Visitor is where a request comes from.
@@ -91,7 +92,7 @@ func (s *SignIns) HashPassword(ctx context.Context, password string) (phc string
 // [*LockedError], ErrBusy, and those of the store.
 func (s *SignIns) ByPassword(ctx context.Context, email, password string, v Visitor) (token string, err error) {
 	email = NormalEmail(email)
-	email = email[:min(len(email), maxName)]
+	email = plain(email, maxName)
 	if err := s.lockedOut(email, v); err != nil {
 		return "", err
 	}
@@ -120,12 +121,13 @@ func (s *SignIns) prove(ctx context.Context, u store.User, password string, v Vi
 	}
 	if !right {
 		now := time.Now()
+		s.pairs.failed(pair(u.Email, v), now)
 		s.names.failed(u.Email, now)
 		s.Failed(v)
 		s.refused.add(u, v, now)
 		return ErrWrongPassword
 	}
-	s.names.succeeded(u.Email)
+	s.pairs.succeeded(pair(u.Email, v))
 	return nil
 }
 
@@ -143,11 +145,16 @@ func (s *SignIns) Locked(v Visitor) error {
 
 // lockedOut answers a [*LockedError] while too many have failed for a name, or from a visitor's network.
 func (s *SignIns) lockedOut(name string, v Visitor) error {
-	if err := lockedFor(s.names.locked(name, time.Now())); err != nil {
+	now := time.Now()
+	if err := lockedFor(max(s.pairs.locked(pair(name, v), now), s.names.locked(name, now))); err != nil {
 		return err
 	}
 	return s.Locked(v)
 }
+
+// pair is a name as it is tried from one network: whoever tries wrong passwords there must not lock out the member, who is
+// elsewhere.
+func pair(name string, v Visitor) string { return name + "\x00" + network(v.From) }
 
 func lockedFor(d time.Duration) error {
 	if d > 0 {
@@ -211,8 +218,14 @@ func newSession(accountID, userID string, role Role, v Visitor) (token string, n
 	token = random(secretBytes)
 	return token, store.Session{
 		ID: "ses_" + random(10), Hash: Hash(token), AccountID: accountID, UserID: userID, Role: string(role),
-		Agent: v.Agent[:min(len(v.Agent), maxAgent)], Address: network(v.From), CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(life),
+		Agent: plain(v.Agent, maxAgent), Address: network(v.From), CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(life),
 	}
+}
+
+// plain cuts a text that anybody may have sent to something that every database keeps.
+func plain(text string, most int) string {
+	text = strings.ReplaceAll(text, "\x00", "")
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }
 
 // SignOut ends the session of who signs out. store.ErrNotFound when it has ended already.

@@ -79,9 +79,13 @@ func (m *Manager) DeleteAccount(ctx context.Context, caller auth.Caller, id stri
 	})
 }
 
-// PortalLink makes a one-time link into an account's dashboard, good for 15 minutes.
+// PortalLink makes a one-time link into an account's dashboard, good for 15 minutes. One into the default
+// account lets in as its owner, so only who may make owners makes it.
 func (m *Manager) PortalLink(ctx context.Context, caller auth.Caller, accountID string) (PortalLink, error) {
 	return change(ctx, m, caller, auth.Admin, "account.portal_link", func(ctx context.Context) (PortalLink, deed, error) {
+		if accountID == store.DefaultAccount && !caller.MakesOwners() {
+			return PortalLink{}, deed{}, &Forbidden{Scope: auth.Admin, Has: caller.Scopes}
+		}
 		if err := m.accountExists(ctx, accountID); err != nil {
 			return PortalLink{}, deed{}, err
 		}

@@ -4,11 +4,16 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/dispatch"
+	"github.com/compliancelayer/compliancelayer/internal/store"
 )
+
+// ErrChanged means that somebody else changed what one was about to change.
+var ErrChanged = store.Conflictf("somebody else changed this since you read it; read it again")
 
 // UpdateEndpoint changes what is not nil.
 type UpdateEndpoint struct {
@@ -19,7 +24,10 @@ type UpdateEndpoint struct {
 	Headers     *[]delivery.Header
 	RateLimit   *int
 	Concurrency *int
-	Enabled     *bool // as DisableEndpoint, or EnableEndpoint with its defaults
+	// Seen is UpdatedAt as whoever changes it saw it; if it was changed since, nothing is, and the error is
+	// ErrChanged. Zero = whatever it is by now.
+	Seen    time.Time
+	Enabled *bool // as DisableEndpoint, or EnableEndpoint with its defaults
 }
 
 // UpdateEndpoint changes settings and, with Enabled, the state. All that was sent is
@@ -52,6 +60,9 @@ func (m *Manager) saveSettings(ctx context.Context, accountID string, in UpdateE
 		return "", nil
 	}
 	_, err = m.db.UpdateEndpoint(ctx, accountID, in.ID, func(e *delivery.Endpoint) (err error) {
+		if !in.Seen.IsZero() && !in.Seen.Equal(e.UpdatedAt) {
+			return ErrChanged
+		}
 		if e.Headers, err = dispatch.OpenHeaders(m.box, *e); err != nil {
 			return err
 		}

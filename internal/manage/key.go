@@ -108,6 +108,8 @@ func (m *mistakes) scopes(caller auth.Caller, accountID string, names []string) 
 			m.add(field, "%s", err)
 		case !caller.Can(parsed[0]):
 			m.add(field, "the key that you use lacks %s itself and cannot give it", name)
+		case parsed[0] == auth.Admin && !caller.MakesOwners():
+			m.add(field, "only an owner makes keys that may everything: such a key makes owners")
 		case parsed[0] == auth.Admin && accountID != store.DefaultAccount:
 			m.add(field, "admin reaches every account, so only keys of the account %s may have it; use manage", store.DefaultAccount)
 		}

@@ -43,6 +43,9 @@ type NewMember struct {
 // link is the proof, here and in the two functions below. *Invalid; store.ErrNotFound when
 // the link is none; *store.Conflict when there is a member or a key already.
 func SetUpOwner(ctx context.Context, m *Manager, in NewMember) (store.User, error) {
+	if err := m.db.CheckSetup(ctx, auth.Hash(in.Token), store.DefaultAccount, now()); err != nil {
+		return store.User{}, err
+	}
 	u, err := m.newMember(ctx, in, true)
 	if err != nil {
 		return store.User{}, err

@@ -57,6 +57,9 @@ func (m *Manager) ListRecipients(ctx context.Context, caller auth.Caller, _ stru
 // store.ErrLimit when there are twenty.
 func (m *Manager) AddRecipient(ctx context.Context, caller auth.Caller, email string) (store.Recipient, error) {
 	return change(ctx, m, caller, auth.Manage, "recipient.add", func(ctx context.Context) (store.Recipient, deed, error) {
+		if err := mayTell(caller); err != nil {
+			return store.Recipient{}, deed{}, err
+		}
 		var wrong mistakes
 		email := wrong.email(email)
 		if err := wrong.err(); err != nil {
@@ -73,6 +76,9 @@ func (m *Manager) AddRecipient(ctx context.Context, caller auth.Caller, email st
 // RemoveRecipient takes an address out of the caller's account. The answer is empty.
 func (m *Manager) RemoveRecipient(ctx context.Context, caller auth.Caller, email string) (struct{}, error) {
 	return change(ctx, m, caller, auth.Manage, "recipient.remove", func(ctx context.Context) (struct{}, deed, error) {
+		if err := mayTell(caller); err != nil {
+			return struct{}{}, deed{}, err
+		}
 		var wrong mistakes
 		email := wrong.email(email)
 		if wrong.err() != nil {
@@ -162,4 +168,13 @@ func (m *Manager) testOne(ctx context.Context, email, account string) (problem s
 		return p.Text, p.Final, nil
 	}
 	return "", true, err
+}
+
+// mayTell keeps members who may not change people from changing who is told: they could silence the owners. An
+// API key with the scope may.
+func mayTell(caller auth.Caller) error {
+	if caller.Role != "" && !caller.Can(auth.People) {
+		return &Forbidden{Scope: auth.People, Has: caller.Scopes}
+	}
+	return nil
 }

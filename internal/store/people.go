@@ -12,6 +12,10 @@ type People interface {
 	// ErrNotFound when this is not the link.
 	SetUpOwner(ctx context.Context, hash [32]byte, owner User, now time.Time) error
 
+	// CheckSetup answers as SetUpOwner would of this link, and changes nothing: whoever has none is
+	// not worth the cost of a password.
+	CheckSetup(ctx context.Context, hash [32]byte, accountID string, now time.Time) error
+
 	// CreateInvite keeps an invitation, in place of any to the same address in that account. *Conflict when the
 	// address is a member's already, of whatever account.
 	CreateInvite(ctx context.Context, i Invite) error
@@ -46,7 +50,8 @@ type People interface {
 	ListUsers(ctx context.Context, accountID string, page Page) ([]User, string, error)
 	// UpdateUser changes name, role, password and times. *Conflict when no owner would be left.
 	UpdateUser(ctx context.Context, accountID, id string, change func(*User) error) (User, error)
-	// DeleteUser removes a member with their identities and ends their sessions. *Conflict for the last owner.
+	// DeleteUser removes a member, with their identities and sessions and the open invitations that they made.
+	// *Conflict for the last owner.
 	DeleteUser(ctx context.Context, accountID, id string) error
 	// ChangePassword gives the member of a session another password, ends all their sessions, and adds this one:
 	// all or nothing. *Conflict when their password is not the one that is named as the one before (both are hashes).

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -22,8 +23,9 @@ func (nobody) UserByEmail(context.Context, string) (store.User, error) {
 	return store.User{}, store.ErrNotFound
 }
 
-// TestSingleSignOnsThatFailLockTheirNetwork comes back twenty times with nothing that was begun.
-func TestSingleSignOnsThatFailLockTheirNetwork(t *testing.T) {
+// TestAPageOfAnotherSiteLocksNobodyOut comes back many times with nothing that was begun, as the pictures of any page can
+// make the browsers of an office do.
+func TestAPageOfAnotherSiteLocksNobodyOut(t *testing.T) {
 	t.Parallel()
 	key, err := seal.Parse(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32)))
 	if err != nil {
@@ -46,19 +48,12 @@ func TestSingleSignOnsThatFailLockTheirNetwork(t *testing.T) {
 		s.ServeHTTP(rec, req)
 		return rec
 	}
-	for n := range 20 {
+	for n := range 50 {
 		if got := come("192.0.2.1:1234").Code; got != http.StatusBadRequest {
 			t.Fatalf("time %d: %d", n, got)
 		}
 	}
-	if got := come("192.0.2.1:99"); got.Code != http.StatusTooManyRequests || got.Header().Get("Retry-After") == "" {
-		t.Errorf("after that: %d, %v, want it locked", got.Code, got.Header())
-	}
-	if got := come("192.0.2.2:1234").Code; got != http.StatusBadRequest {
-		t.Errorf("from another network: %d", got)
-	}
-	// Passwords from there are locked, too.
-	if _, err := s.SignIns.ByPassword(t.Context(), "zoe@example.com", "wrong", auth.Visitor{From: "192.0.2.1:1"}); err == nil || err.Error() != "too many sign-ins failed: try again in 1m0s" {
+	if _, err := s.SignIns.ByPassword(t.Context(), "zoe@example.com", "wrong", auth.Visitor{From: "192.0.2.1:1"}); !errors.Is(err, auth.ErrWrongPassword) {
 		t.Errorf("a password from there: %v", err)
 	}
 }

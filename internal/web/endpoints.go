@@ -1,9 +1,11 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,9 +78,9 @@ func (e endpointView) Narrowed() bool {
 
 // Used is when a secret signed last: all live ones sign every request.
 func (e endpointView) Used(secret manage.Secret) time.Time {
-	for _, d := range e.Recent {
-		if d.Attempts > 0 && d.UpdatedAt.After(secret.CreatedAt) {
-			return d.UpdatedAt
+	for _, at := range e.signed {
+		if at.After(secret.CreatedAt) && (secret.ExpiresAt.IsZero() || at.Before(secret.ExpiresAt)) {
+			return at
 		}
 	}
 	return time.Time{}
@@ -165,15 +167,6 @@ func (s *Server) doCheckURL(v *visit) error {
 	return s.piece(v, "endpoint_new", "url-said", view)
 }
 
-// madeSecret is the view of the one page that shows a secret.
-type madeSecret struct {
-	Endpoint endpointRow
-	Secret   string
-	Snippets []snippet
-	Fresh    bool // the endpoint is new, too
-	Prepared bool // it does not sign alone yet
-}
-
 func (s *Server) doNewEndpoint(v *visit) error {
 	f, err := readForm(v)
 	if err != nil {
@@ -210,7 +203,10 @@ func (f *Form) headers(stored []delivery.Header) []delivery.Header {
 		}
 		h := delivery.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)}
 		if h.Value == mask {
-			h.Value = valueOf(stored, h.Name)
+			if h.Value = valueOf(stored, h.Name); h.Value == "" {
+				f.Wrong["headers"] = "Write the value of " + h.Name + " again: what was hidden belongs to another name."
+				return nil
+			}
 		}
 		all = append(all, h)
 	}
@@ -256,6 +252,7 @@ type endpointView struct {
 	CheckError string
 	Prepared   bool // a secret is prepared
 	Types      []manage.EventType
+	signed     []time.Time // when deliveries were sent to it, the latest first
 }
 
 type testView struct {
@@ -274,6 +271,9 @@ func (s *Server) endpointPage(v *visit, status int, change func(*endpointView)) 
 	}
 	view := endpointView{endpointRow: s.row(e), Secrets: e.Secrets, Form: Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}, Statuses: statuses, Causes: delivery.Classes()}
 	if view.Stats, err = s.Manager.Stats(ctx, v.caller, manage.GetStats{EndpointID: id}); err != nil {
+		return err
+	}
+	if view.signed, err = s.sentTo(v, id); err != nil {
 		return err
 	}
 	view.Set("endpoint", id)
@@ -295,6 +295,18 @@ func (s *Server) endpointPage(v *visit, status int, change func(*endpointView)) 
 		change(&view)
 	}
 	return s.render(v, status, "endpoint", view.Label(), view)
+}
+
+// sentTo gives when the latest deliveries of an endpoint were sent.
+func (s *Server) sentTo(v *visit, id string) ([]time.Time, error) {
+	latest, err := s.Manager.ListDeliveries(v.r.Context(), v.caller, manage.ListDeliveries{
+		Filter: store.DeliveryFilter{EndpointID: id, Statuses: []delivery.Status{delivery.Delivered, delivery.Failed, delivery.Retrying}}, Page: manage.Page{Limit: shownDeliveries},
+	})
+	var all []time.Time
+	for _, d := range latest.Rows {
+		all = append(all, d.UpdatedAt)
+	}
+	return all, err
 }
 
 // shownDeliveries is how many deliveries an endpoint's page lists.
@@ -335,67 +347,6 @@ func (s *Server) doDelete(v *visit) error {
 		return err
 	}
 	return v.see("/endpoints?done=deleted")
-}
-
-func (s *Server) doPrepare(v *visit) error {
-	made, err := s.Manager.PrepareSecret(v.r.Context(), v.caller, v.r.PathValue("id"))
-	return s.showSecret(v, made, err, true)
-}
-
-func (s *Server) doRotate(v *visit) error {
-	f, err := readForm(v)
-	if err != nil {
-		return err
-	}
-	made, err := s.Manager.RotateSecret(v.r.Context(), v.caller, manage.RotateSecret{EndpointID: v.r.PathValue("id"), Overlap: f.duration("overlap")})
-	return s.showSecret(v, made, err, false)
-}
-
-func (s *Server) showSecret(v *visit, made manage.NewSecret, err error, prepared bool) error {
-	if err != nil {
-		return err
-	}
-	e, err := s.Manager.Endpoint(v.r.Context(), v.caller, v.r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	return s.show(v, "secret", "Your signing secret", madeSecret{Endpoint: s.row(e), Secret: made.Text, Snippets: snippets(), Prepared: prepared})
-}
-
-func (s *Server) doPromote(v *visit) error {
-	f, err := readForm(v)
-	if err != nil {
-		return err
-	}
-	id := v.r.PathValue("id")
-	if _, err := s.Manager.PromoteSecret(v.r.Context(), v.caller, manage.PromoteSecret{EndpointID: id, Overlap: f.duration("overlap")}); err != nil {
-		return err
-	}
-	return v.see("/endpoints/" + url.PathEscape(id) + "?done=promoted")
-}
-
-func (s *Server) doCheckSecret(v *visit) error {
-	f, err := readForm(v)
-	if err != nil {
-		return err
-	}
-	in := manage.CheckSecret{EndpointID: v.r.PathValue("id"), Secret: strings.TrimSpace(f.Get("secret"))}
-	if in.Secret == "" {
-		in.Body, in.Signature = []byte(f.Get("body")), strings.TrimSpace(f.Get("signature"))
-	}
-	done, err := s.Manager.CheckSecret(v.r.Context(), v.caller, in)
-	if f.takes(err) {
-		return s.endpointPage(v, http.StatusUnprocessableEntity, func(view *endpointView) {
-			view.CheckError = f.Problem
-			for _, text := range f.Wrong {
-				view.CheckError = text
-			}
-		})
-	}
-	if err != nil {
-		return err
-	}
-	return s.endpointPage(v, http.StatusOK, func(view *endpointView) { view.Check = &done })
 }
 
 // endpointSettings is the view of the page that changes one.
@@ -449,15 +400,16 @@ func (s *Server) doEndpointSettings(v *visit) error {
 	}
 	in := manage.UpdateEndpoint{
 		ID: e.ID, URL: pointer(strings.TrimSpace(f.Get("url"))), Events: pointer(f.Values["events"]), Description: pointer(f.Get("description")), Headers: &headers,
-		RateLimit: pointer(f.number("rate_limit")), Concurrency: pointer(f.number("concurrency")),
-	}
-	if f.right() && f.Get("seen") != fmt.Sprint(e.UpdatedAt.UnixMilli()) {
-		f.Problem = "Somebody else changed this endpoint while you were at it. What you typed is still here; look at the page in another tab, and save again to put yours in place of it."
-		f.Set("seen", fmt.Sprint(e.UpdatedAt.UnixMilli()))
-		return s.askSettings(v, http.StatusConflict, e, f)
+		RateLimit: pointer(f.number("rate_limit")), Concurrency: pointer(f.number("concurrency")), Seen: f.seen(),
 	}
 	if f.right() {
-		if _, err = s.Manager.UpdateEndpoint(v.r.Context(), v.caller, in); err == nil {
+		_, err = s.Manager.UpdateEndpoint(v.r.Context(), v.caller, in)
+		if errors.Is(err, manage.ErrChanged) {
+			f.Problem = "Somebody else changed this endpoint, or it was disabled or enabled, while you were at it. What you typed is still here; look at the page in another tab, and save again to put yours in place of it."
+			f.Set("seen", fmt.Sprint(e.UpdatedAt.UnixMilli()))
+			return s.askSettings(v, http.StatusConflict, e, f)
+		}
+		if err == nil {
 			return v.see("/endpoints/" + e.ID + "?done=saved")
 		}
 		if !f.takes(err) {
@@ -465,6 +417,15 @@ func (s *Server) doEndpointSettings(v *visit) error {
 		}
 	}
 	return s.askSettings(v, http.StatusUnprocessableEntity, e, f)
+}
+
+// seen is when the endpoint was changed last, as the page had it.
+func (f Form) seen() time.Time {
+	at, err := strconv.ParseInt(f.Get("seen"), 10, 64)
+	if err != nil {
+		return time.Unix(0, 0) // no endpoint was changed then
+	}
+	return time.UnixMilli(at)
 }
 
 func pointer[T any](v T) *T { return &v }

@@ -33,7 +33,10 @@ func (s *Server) exportDeadLetters(v *visit) error {
 // however many there are. An error after the first page breaks the connection, so that half an export never looks whole.
 func (s *Server) export(v *visit, f *Form, filter store.DeliveryFilter) error {
 	if !f.right() {
-		return &manage.Invalid{Fields: []manage.Field{{Name: "from", Message: "is not a time such as 2026-11-26T22:15"}}}
+		return &manage.Invalid{Fields: []manage.Field{{Name: "from, to", Message: "must be times such as 2026-11-26T22:15"}}}
+	}
+	if v.r.Method == http.MethodHead {
+		return nil
 	}
 	names, err := s.names(v, &deliveriesView{})
 	if err != nil {

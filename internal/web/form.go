@@ -2,10 +2,12 @@ package web
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
@@ -22,9 +24,25 @@ type Form struct {
 // readForm reads what was sent.
 func readForm(v *visit) (Form, error) {
 	if err := v.r.ParseForm(); err != nil {
-		return Form{}, err
+		var tooLong *http.MaxBytesError
+		if errors.As(err, &tooLong) {
+			return Form{}, err
+		}
+		return Form{}, unreadable()
+	}
+	for _, values := range v.r.PostForm {
+		for _, value := range values {
+			if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
+				return Form{}, unreadable()
+			}
+		}
 	}
 	return Form{Values: v.r.PostForm, Wrong: map[string]string{}}, nil
+}
+
+// unreadable is said of a form that no browser sends.
+func unreadable() error {
+	return &manage.Invalid{Fields: []manage.Field{{Name: "form", Message: "cannot be read: it is not text in UTF-8, or not written as browsers do"}}}
 }
 
 // blank is a form that nobody has filled in yet.

@@ -92,13 +92,37 @@ func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 // maxShown bounds what a page shows of a body; all of it can be downloaded by the API.
 const maxShown = 64 << 10
 
+// maxDepth bounds the brackets within brackets that are indented: indentation grows with the square of them,
+// and a receiver may answer anything.
+const maxDepth = 64
+
+// depth counts how deep the brackets of a JSON text stand in each other; those in strings are none.
+func depth(b []byte) (deepest int) {
+	now, inString := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '[' || c == '{':
+			now++
+			deepest = max(deepest, now)
+		case c == ']' || c == '}':
+			now--
+		}
+	}
+	return deepest
+}
+
 // body writes bytes as text: JSON indented, what is no text in hexadecimal digits.
 func body(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
 	var indented bytes.Buffer
-	if len(b) <= maxShown && json.Indent(&indented, b, "", "  ") == nil && indented.Len() <= 4*maxShown {
+	if len(b) <= maxShown && depth(b) <= maxDepth && json.Indent(&indented, b, "", "  ") == nil && indented.Len() <= 4*maxShown {
 		return indented.String()
 	}
 	cut := b[:min(len(b), maxShown)]

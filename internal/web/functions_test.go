@@ -1,6 +1,9 @@
 package web
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestABrowserIsNamedInAFewWords(t *testing.T) {
 	t.Parallel()
@@ -25,5 +28,27 @@ func TestAnAuditRowLeadsToWhatWasChanged(t *testing.T) {
 		if got := r.Path(); got != want {
 			t.Errorf("%q leads to %q, want %q", object, got, want)
 		}
+	}
+}
+
+func TestAnAnswerOfManyBracketsIsShownAsItCame(t *testing.T) {
+	t.Parallel()
+	for _, one := range []string{"[", `["]",`, `{"\"]":[`, `["\\",`} {
+		end := strings.NewReplacer("[", "]", "{", "}").Replace(strings.Map(func(r rune) rune {
+			if r == '[' || r == '{' {
+				return r
+			}
+			return -1
+		}, strings.ReplaceAll(one, `"]"`, "")))
+		if one == `{"\"]":[` {
+			end = "]}"
+		}
+		hostile := strings.Repeat(one, 5000) + "1" + strings.Repeat(end, 5000)
+		if got := body([]byte(hostile)); len(got) > len(hostile) {
+			t.Errorf("%d bytes of %q become %d", len(hostile), one, len(got))
+		}
+	}
+	if got, want := body([]byte(`{"a":["[[",1]}`)), "{\n  \"a\": [\n    \"[[\",\n    1\n  ]\n}"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

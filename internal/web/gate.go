@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
+	"github.com/compliancelayer/compliancelayer/internal/feed"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
@@ -140,6 +142,38 @@ func back(path string) string {
 	return path
 }
 
+// askToSignIn sends a visitor to the sign-in page, and back to where they were after it. What script fetches is told so and
+// not sent there: it would put that page into this one.
+func (s *Server) askToSignIn(v *visit) {
+	target := "/sign-in"
+	if page := s.pageBehind(v); page != "/" {
+		target += "?next=" + url.QueryEscape(page)
+	}
+	if v.r.Header.Get("HX-Request") != "" || strings.Contains(v.r.Header.Get("Accept"), "text/event-stream") {
+		v.w.Header().Set("HX-Redirect", "/sign-in")
+		http.Error(v.w, "your session has ended: sign in again", http.StatusUnauthorized)
+		return
+	}
+	_ = v.see(target)
+}
+
+// pageBehind is the page that a visitor was on: the one that they asked for, or that had the button.
+func (s *Server) pageBehind(v *visit) string {
+	if v.r.Method == http.MethodGet {
+		return v.r.URL.RequestURI()
+	}
+	for path := v.r.URL.EscapedPath(); len(path) > 1; path = path[:strings.LastIndex(path, "/")] {
+		u, err := url.Parse(path)
+		if err != nil {
+			break
+		}
+		if _, pattern := s.mux.Handler(&http.Request{Method: http.MethodGet, URL: u, Host: v.r.Host}); strings.HasPrefix(pattern, "GET ") {
+			return path
+		}
+	}
+	return "/"
+}
+
 // trouble is the page that says what went wrong and what to do.
 type trouble struct {
 	Status    int
@@ -151,12 +185,11 @@ type trouble struct {
 // fail answers an error. What is our fault goes to the log, and only there.
 func (s *Server) fail(v *visit, err error) {
 	if errors.Is(err, errSignIn) {
-		target := "/sign-in"
-		if v.r.Method == http.MethodGet && v.r.URL.Path != "/" {
-			target += "?next=" + url.QueryEscape(v.r.URL.RequestURI())
-		}
-		_ = v.see(target)
+		s.askToSignIn(v)
 		return
+	}
+	if errors.Is(err, context.Canceled) && v.r.Context().Err() != nil {
+		return // the visitor has gone away; there is nobody to tell
 	}
 	t := troubleOf(err)
 	t.RequestID = v.id
@@ -177,6 +210,8 @@ func troubleOf(err error) trouble {
 	switch {
 	case errors.As(err, &forbidden):
 		return trouble{Status: http.StatusForbidden, Title: "Not for your role", Text: "Your role in this account does not include this. Ask an owner or an admin of the account."}
+	case errors.Is(err, feed.ErrReaders):
+		return trouble{Status: http.StatusTooManyRequests, Title: "Too many follow along", Text: "As many live lists of this account are open as may be at once. Close one, and open this one again."}
 	case errors.Is(err, errForeign):
 		return trouble{Status: http.StatusForbidden, Title: "Sent by another site", Text: "This form was sent by a page of another site, so nothing was done. If you meant it, open the page here and press the button again. Behind a proxy, it must pass the Host header on as browsers send it."}
 	case errors.Is(err, store.ErrNotFound):
@@ -192,7 +227,7 @@ func troubleOf(err error) trouble {
 	case errors.Is(err, store.ErrFull):
 		return trouble{Status: http.StatusServiceUnavailable, Title: "The server's disk is full", Text: "Nothing was changed. The operator must make room; pages that only show something go on working."}
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrSlow), errors.Is(err, store.ErrStale), errors.Is(err, store.ErrClosed), errors.Is(err, auth.ErrBusy):
-		return trouble{Status: http.StatusServiceUnavailable, Title: "Not at this moment", Text: "The database does not answer in time, or there is too much to do. Nothing was changed: try again in a moment."}
+		return trouble{Status: http.StatusServiceUnavailable, Title: "Not at this moment", Text: "The database does not answer in time, or there is too much to do. Try again in a moment; if you were changing something, look first whether it was done."}
 	}
 	return trouble{Status: http.StatusInternalServerError, Title: "A fault of ours", Text: "Something went wrong on the server. Its log has the details under the number below."}
 }

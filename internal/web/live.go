@@ -45,6 +45,9 @@ func (s *Server) showLive(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if v.r.Method == http.MethodHead {
+		return nil // whoever asks so does not follow
+	}
 	ctx, cancel := context.WithCancel(v.r.Context())
 	defer cancel()
 	items, err := s.Feed.Subscribe(ctx, v.caller.AccountID)

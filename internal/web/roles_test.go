@@ -35,7 +35,7 @@ var forbidden = []struct {
 	{auth.Administrator, store.DefaultAccount, nil},
 	{auth.Owner, "acc_customer", []string{"GET /settings/accounts", "POST /settings/accounts"}},
 	{auth.Administrator, "acc_customer", []string{"GET /settings/accounts", "POST /settings/accounts"}},
-	{auth.Developer, store.DefaultAccount, []string{"GET /settings/accounts", "POST /settings/accounts", "POST /settings/members", "POST /settings/invites"}},
+	{auth.Developer, store.DefaultAccount, []string{"GET /settings/accounts", "POST /settings/accounts", "POST /settings/members", "POST /settings/invites", "POST /settings/notifications", "POST /settings/notifications/remove"}},
 	{auth.Viewer, store.DefaultAccount, []string{
 		"GET /settings/accounts", "POST /settings/accounts", "POST /settings/members", "POST /settings/invites", "GET /settings/keys", "POST /settings/keys", "POST /settings/notifications",
 		"GET /endpoints/new", "GET /endpoints/{id}/settings", "POST /endpoints/new", "POST /endpoints/{id}/settings", "POST /endpoints/{id}/test", "POST /endpoints/{id}/disable",

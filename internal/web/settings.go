@@ -1,6 +1,8 @@
 package web
 
 import (
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,18 +24,28 @@ type membersView struct {
 	Own     string // the id of whoever looks
 }
 
+// unlessShown passes an error on, unless the page has something to show that is shown once: that is shown then, beside a
+// list that lacks its rows.
+func (s *Server) unlessShown(v *visit, once string, err error) error {
+	if once == "" || err == nil {
+		return err
+	}
+	s.Logger.WarnContext(v.r.Context(), "page without its list", slog.String("request_id", v.id), slog.Any("error", err))
+	return nil
+}
+
 func (s *Server) showMembers(v *visit) error { return s.members(v, http.StatusOK, blank(), "") }
 
 func (s *Server) members(v *visit, status int, f Form, link string) error {
 	view := membersView{Form: f, Roles: auth.Roles(), Link: link, Own: v.session.UserID}
 	found, err := s.Manager.ListMembers(v.r.Context(), v.caller, pageOf(v))
-	if err != nil {
+	if err := s.unlessShown(v, link, err); err != nil {
 		return err
 	}
 	view.Rows, view.More = found.Rows, more(v, found.Next)
 	if v.caller.Can(auth.People) {
 		open, err := s.Manager.ListInvites(v.r.Context(), v.caller, manage.Page{Limit: manage.MaxLimit})
-		if err != nil {
+		if err := s.unlessShown(v, link, err); err != nil {
 			return err
 		}
 		view.Invites = open.Rows
@@ -130,17 +142,20 @@ func (s *Server) showKeys(v *visit) error { return s.keys(v, http.StatusOK, blan
 
 func (s *Server) keys(v *visit, status int, f Form, text string) error {
 	found, err := s.Manager.ListKeys(v.r.Context(), v.caller, manage.ListKeys{Page: pageOf(v)})
-	if err != nil {
+	if err := s.unlessShown(v, text, err); err != nil {
 		return err
 	}
 	view := keysView{listView: listView[manage.Key]{found.Rows, more(v, found.Next)}, Form: f, Text: text}
 	for _, scope := range auth.AllScopes() {
-		if v.caller.Can(scope) {
+		if v.caller.Can(scope) && (scope != auth.Admin || v.caller.MakesOwners()) {
 			view.Scopes = append(view.Scopes, scope)
 		}
 	}
 	return s.render(v, status, "keys", "API keys", view)
 }
+
+// maxKeyDays bounds the life of a key that ends: ten years.
+const maxKeyDays = 3650
 
 func (s *Server) doNewKey(v *visit) error {
 	f, err := readForm(v)
@@ -148,8 +163,12 @@ func (s *Server) doNewKey(v *visit) error {
 		return err
 	}
 	in := manage.CreateKey{Name: f.Get("name"), Scopes: f.Values["scopes"]}
-	if days := f.number("days"); days > 0 {
-		in.ExpiresAt = time.Now().Add(time.Duration(days) * 24 * time.Hour)
+	if f.Get("days") != "" {
+		days := f.number("days")
+		if f.right() && (days < 1 || days > maxKeyDays) {
+			f.Wrong["days"] = fmt.Sprintf("Write a number of days from 1 to %d, or nothing for a key that never ends.", maxKeyDays)
+		}
+		in.ExpiresAt = time.Now().Add(time.Duration(min(days, maxKeyDays)) * 24 * time.Hour)
 	}
 	if !f.right() {
 		return s.keys(v, http.StatusUnprocessableEntity, f, "")
@@ -185,7 +204,7 @@ func (s *Server) showAccounts(v *visit) error {
 
 func (s *Server) accounts(v *visit, status int, view accountsView) error {
 	found, err := s.Manager.ListAccounts(v.r.Context(), v.caller, pageOf(v))
-	if err != nil {
+	if err := s.unlessShown(v, view.Link, err); err != nil {
 		return err
 	}
 	view.Rows, view.More = found.Rows, more(v, found.Next)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -186,13 +187,18 @@ type statusView struct {
 // Delivering reports whether what is due is sent in time.
 func (v statusView) Delivering() bool { return v.Accepting && v.Late < time.Minute }
 
+// statusWithin bounds the wait for the database of the status page.
+const statusWithin = 2 * time.Second
+
 // statusFor is how old what the status page says may be.
 const statusFor = 5 * time.Second
 
 // showStatus says to anybody how the server is, and nothing of anybody.
 func (s *Server) showStatus(v *visit) error {
 	view := s.status.cell.get(statusFor, func() statusView {
-		ctx := v.r.Context()
+		// The answer is everybody's, whether or not this visitor waits for it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), statusWithin)
+		defer cancel()
 		if s.Depth.Ping(ctx) != nil {
 			return statusView{}
 		}

@@ -102,7 +102,7 @@ func (s *Server) finishSingle(v *visit) error {
 		return s.explain(v, issuer.Errand{}, err)
 	}
 	who, errand, err := s.Issuer.Finish(v.r.Context(), ticket, v.r.URL.Query())
-	if errors.Is(err, issuer.ErrStale) || errors.Is(err, issuer.ErrUnproven) {
+	if errors.Is(err, issuer.ErrUnproven) { // not ErrStale, which any page of another site can make a browser cause
 		s.SignIns.Failed(v.visitor())
 	}
 	if err != nil {

@@ -81,7 +81,7 @@ func TestWhoLinksTheirProfileSignsInByIt(t *testing.T) {
 		}
 	}
 	zoe.post("/settings/profile/unlink", http.StatusOK, "issuer", p.URL).has("is unlinked", "Link Example ID")
-	zoe.post("/settings/profile/unlink", http.StatusNotFound, "issuer", "https://no\x00thing.example")
+	zoe.post("/settings/profile/unlink", http.StatusNotFound, "issuer", "https://nothing.example")
 	zoe.get("/audit", http.StatusOK).has("member.link", "member.unlink", p.URL)
 	zoe.post("/sign-out", http.StatusOK)
 	zoe.single(http.StatusForbidden).has("nobody here is linked to that", "Ask an owner", "link it in your profile")

@@ -295,6 +295,74 @@ func TestAnInvitedViewerLooksAndChangesNothing(t *testing.T) {
 	zoe.get(page, http.StatusOK).has("Active")
 }
 
+// An admin tries each way to become an owner.
+func TestAnAdminDoesNotBecomeAnOwner(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	link := zoe.post("/settings/members/invite", http.StatusOK, "email", "max@example.com", "role", "admin").find(`(/invite/[a-z2-7]+)`)
+	max := w.somebody()
+	max.post(link, http.StatusOK, "name", "Max", "password", password)
+	max.post("/settings/accounts/acc_default/portal-link", http.StatusForbidden)
+	max.get("/settings/keys", http.StatusOK).lacks(`value="admin"`)
+	max.post("/settings/keys", http.StatusUnprocessableEntity, "name", "all", "scopes", "admin").has("Only an owner")
+	max.post("/settings/members/invite", http.StatusUnprocessableEntity, "email", "eve@example.com", "role", "owner").has("Only an owner")
+	zoe.post("/settings/accounts/acc_default/portal-link", http.StatusOK)
+	zoe.post("/settings/keys", http.StatusOK, "name", "all", "scopes", "admin").has("never again")
+}
+
+// Many who know no set-up link cost the sign-in nothing: no password is hashed for them.
+func TestASetupWithoutALinkIsCheap(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.owner()
+	for range 40 {
+		w.somebody().post("/setup", http.StatusUnprocessableEntity, "token", "x", "name", "Eve", "email", "eve@example.com", "password", password).has("set up already")
+	}
+}
+
+func TestWhatNoBrowserSendsIsAnsweredInWords(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	for _, text := range []string{"email=%zz", "email=a%00b&password=x", "email=%ff&password=x"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL()+"/sign-in", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w.somebody().do(req, http.StatusUnprocessableEntity).has("cannot be read")
+	}
+	for _, days := range []string{"-1", "0", "4000", "213600", "soon"} {
+		zoe.post("/settings/keys", http.StatusUnprocessableEntity, "name", "short", "scopes", "read", "days", days).has(`id="days-wrong"`)
+	}
+	zoe.get("/dead-letters?cause=nonsense", http.StatusUnprocessableEntity)
+	if strings.Contains(w.log.String(), "level=ERROR") {
+		t.Errorf("the log has an error:\n%s", w.log)
+	}
+}
+
+// A session that ends while a page is open: a button leads back to the page, and script is told so.
+func TestALostSessionLeadsBackFromAButtonToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	zoe.post("/sign-out", http.StatusOK)
+	for path, page := range map[string]string{"/endpoints/new": "/endpoints/new", "/endpoints/ep_1/secret/rotate": "/endpoints/ep_1", "/settings/keys/key_1/revoke": "/settings/keys"} {
+		if asked := zoe.post(path, http.StatusOK); asked.path != "/sign-in?next="+url.QueryEscape(page) {
+			t.Errorf("from %s to %s", path, asked.path)
+		}
+	}
+	for header, value := range map[string]string{"HX-Request": "true", "Accept": "text/html, text/event-stream"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.URL()+"/deliveries/live", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set(header, value)
+		zoe.do(req, http.StatusUnauthorized).lacks("<html")
+	}
+}
+
 func TestACustomerComesInByLinkAndSeesTheirAccountOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -217,6 +217,8 @@ func useSetup(ctx context.Context, c conn, hash [32]byte, accountID, lock string
 	return err
 }
 
+var errUsed = store.Conflictf("the first key or member was made already")
+
 // lockUnused locks an account that never had a key and has no member, so that it gets none
 // meanwhile (indexes keys_account and users_account).
 func lockUnused(ctx context.Context, c conn, accountID, lock string) error {
@@ -229,7 +231,7 @@ func lockUnused(ctx context.Context, c conn, accountID, lock string) error {
 		return err
 	}
 	if has {
-		return store.Conflictf("the first key or member was made already")
+		return errUsed
 	}
 	return nil
 }

@@ -24,6 +24,22 @@ func (s *Store) SetUpOwner(ctx context.Context, hash [32]byte, owner store.User,
 	})
 }
 
+// CheckSetup looks whether a set-up link can be used.
+func (s *Store) CheckSetup(ctx context.Context, hash [32]byte, accountID string, now time.Time) error {
+	var used, known bool
+	err := s.reads.row(ctx, `select exists (select 1 from keys where account_id = $1) or exists (select 1 from users where account_id = $1),
+		exists (select 1 from links where hash = $2 and account_id = $1 and purpose = 'setup' and expires_at > $3)`, accountID, hash[:], ms(now)).Scan(&used, &known)
+	switch {
+	case err != nil:
+		return reading("check set-up link", err)
+	case used:
+		return errUsed
+	case !known:
+		return store.ErrNotFound
+	}
+	return nil
+}
+
 // insertUser adds a member unless the address is taken.
 func insertUser(ctx context.Context, c conn, u store.User) error {
 	n, err := c.exec(ctx, `insert into users (id, account_id, email, name, role, password, created_at, signed_in_at) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
@@ -171,6 +187,7 @@ func (s *Store) UpdateUser(ctx context.Context, accountID, id string, change fun
 		if u, err = s.lockUser(ctx, c, accountID, id); err != nil {
 			return err
 		}
+		before := u.Role
 		if err := change(&u); err != nil {
 			return err
 		}
@@ -179,10 +196,21 @@ func (s *Store) UpdateUser(ctx context.Context, accountID, id string, change fun
 				return err
 			}
 		}
+		if u.Role != before {
+			if err := dropInvites(ctx, c, accountID, id); err != nil {
+				return err
+			}
+		}
 		_, err = c.exec(ctx, `update users set name = $1, role = $2, password = $3, signed_in_at = $4 where id = $5`, u.Name, u.Role, u.Password, ms(u.SignedInAt), id)
 		return err
 	})
 	return u, err
+}
+
+// dropInvites takes back what a member invited others to: what they may no longer give.
+func dropInvites(ctx context.Context, c conn, accountID, userID string) error {
+	_, err := c.exec(ctx, `delete from invites where account_id = $1 and made_by = $2`, accountID, userID)
+	return err
 }
 
 // ownerBeside refuses what would leave an account without an owner, if this member is its only one.
@@ -209,6 +237,9 @@ func (s *Store) DeleteUser(ctx context.Context, accountID, id string) error {
 			return err
 		}
 		if _, err := c.exec(ctx, `delete from identities where account_id = $1 and user_id = $2`, accountID, id); err != nil {
+			return err
+		}
+		if err := dropInvites(ctx, c, accountID, id); err != nil {
 			return err
 		}
 		_, err := c.exec(ctx, `delete from sessions where account_id = $1 and user_id = $2`, accountID, id)

@@ -149,7 +149,7 @@ func unscoped() map[string]string {
 		"Account":  admin, "CreateAccount": admin, "DeleteAccount": admin, "ListAccounts": admin,
 		"AddAudit": own, "CreateLink": own,
 		"KeyByHash": "the hash is the proof of who asks", "UseLink": "the hash is the proof of who asks",
-		"OfferSetup": own, "SetUp": "the hash is the proof of who asks", "SetUpOwner": "the hash is the proof of who asks",
+		"OfferSetup": own, "SetUp": "the hash is the proof of who asks", "SetUpOwner": "the hash is the proof of who asks", "CheckSetup": "the hash is the proof of who asks",
 		"InviteByHash": "the hash is the proof of who asks", "AcceptInvite": "the hash is the proof of who asks", "AcceptInviteWith": "the hash is the proof of who asks",
 		"SessionByHash": "the hash is the proof of who asks", "CreateSession": own, "CreateInvite": own,
 		"UserByIdentity": "an identity is somebody's in one account only, and its issuer is the proof",

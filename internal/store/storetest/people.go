@@ -11,6 +11,7 @@ import (
 
 func peopleChecks() []check {
 	return []check{
+		{"open invitations end with who made them, and with their role", invitesOfWhoChanged},
 		{"a member is found by id and by address and kept as it was made", userKept},
 		{"an address is one member's, over all accounts", userTwice},
 		{"the list has every member once", userList},
@@ -172,15 +173,47 @@ func userRemoved(w *world) {
 	w.wantError("read the member", err, store.ErrNotFound)
 }
 
+func invitesOfWhoChanged(w *world) {
+	w.newUser("owner")
+	end := map[string]func(u store.User) error{
+		"was removed": func(u store.User) error { return w.s.DeleteUser(w.ctx(), w.account, u.ID) },
+		"has another role": func(u store.User) error {
+			_, err := w.s.UpdateUser(w.ctx(), w.account, u.ID, func(u *store.User) error { u.Role = "viewer"; return nil })
+			return err
+		},
+	}
+	for name, ends := range end {
+		u := w.newUser("admin")
+		theirs, others := inviteTo(w.account), inviteTo(w.account)
+		theirs.By = u.ID
+		for _, i := range []store.Invite{theirs, others} {
+			w.must("invite", w.s.CreateInvite(w.ctx(), i))
+		}
+		_, err := w.s.UpdateUser(w.ctx(), w.account, u.ID, func(u *store.User) error { u.Name = "Other"; return nil })
+		w.must("rename", err)
+		_, err = w.s.InviteByHash(w.ctx(), theirs.Hash, at(0))
+		w.must("the invitation of one who was renamed", err)
+		w.must("end", ends(u))
+		_, err = w.s.AcceptInvite(w.ctx(), theirs.Hash, userOf(w.account, "owner"), at(0))
+		w.wantError("the invitation by one who "+name, err, store.ErrNotFound)
+		_, err = w.s.InviteByHash(w.ctx(), others.Hash, at(0))
+		w.must("the invitation by somebody else", err)
+	}
+}
+
 func setUpOwnerOnce(w *world) {
 	link := setUpLink(w.account)
 	w.must("offer", w.s.OfferSetup(w.ctx(), link))
 	owner := userOf(w.account, "owner")
+	w.must("check it", w.s.CheckSetup(w.ctx(), link.Hash, w.account, at(0)))
+	w.wantError("check it after its end", w.s.CheckSetup(w.ctx(), link.Hash, w.account, link.ExpiresAt), store.ErrNotFound)
+	w.wantError("check another", w.s.CheckSetup(w.ctx(), setUpLink(w.account).Hash, w.account, at(0)), store.ErrNotFound)
 	w.wantError("use it after its end", w.s.SetUpOwner(w.ctx(), link.Hash, owner, link.ExpiresAt), store.ErrNotFound)
 	w.must("use it", w.s.SetUpOwner(w.ctx(), link.Hash, owner, at(0)))
 	got, err := w.s.User(w.ctx(), w.account, owner.ID)
 	w.must("read the owner", err)
 	w.equal("owner", got, owner)
+	w.wantConflict("check it again", w.s.CheckSetup(w.ctx(), link.Hash, w.account, at(0)))
 	w.wantConflict("use it again", w.s.SetUpOwner(w.ctx(), link.Hash, userOf(w.account, "owner"), at(0)))
 	w.wantConflict("use it for a key", w.s.SetUp(w.ctx(), link.Hash, keyOf(w.account), at(0)))
 	w.wantConflict("offer another", w.s.OfferSetup(w.ctx(), setUpLink(w.account)))
