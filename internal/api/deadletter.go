@@ -41,7 +41,7 @@ func (s *Server) deadLetters(x *exchange, r *http.Request, in *input) error {
 }
 
 func (s *Server) countDeadLetters(x *exchange, r *http.Request, group string) error {
-	counts, err := s.Manager.DeadLetterCounts(r.Context(), x.caller, struct{}{})
+	counts, err := s.Manager.DeadLetterCounts(r.Context(), x.caller, 0)
 	if err != nil {
 		return err
 	}

@@ -215,7 +215,8 @@ func (w *filler) tidy(ctx context.Context) error {
 	if !w.postgres {
 		return w.run(ctx, "pragma wal_checkpoint(truncate)")
 	}
-	return w.run(ctx, "vacuum (analyze) events, deliveries, attempts, stats, audit, endpoints")
+	// What is not yet on disk cannot be marked as seen by all.
+	return errors.Join(w.run(ctx, "checkpoint"), w.run(ctx, "vacuum (analyze) events, deliveries, attempts, stats, audit, endpoints"))
 }
 
 // bytes makes bytes of a text.

@@ -1,8 +1,10 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -190,9 +192,9 @@ func (m *Manager) DeadLetters(ctx context.Context, caller auth.Caller, in DeadLe
 	})
 }
 
-// DeadLetterCounts counts the dead letter queue by endpoint and cause, most first.
-func (m *Manager) DeadLetterCounts(ctx context.Context, caller auth.Caller, _ struct{}) ([]store.CauseCount, error) {
+// DeadLetterCounts counts the dead letter queue by endpoint and cause, most first: the newest, as many as most; 0 = all.
+func (m *Manager) DeadLetterCounts(ctx context.Context, caller auth.Caller, most int) ([]store.CauseCount, error) {
 	return look(ctx, caller, auth.Read, func(ctx context.Context) ([]store.CauseCount, error) {
-		return m.db.CountDeadLetters(ctx, caller.AccountID)
+		return m.db.CountDeadLetters(ctx, caller.AccountID, cmp.Or(most, math.MaxInt))
 	})
 }

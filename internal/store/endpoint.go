@@ -14,7 +14,7 @@ type Endpoints interface {
 	CreateEndpoint(ctx context.Context, e delivery.Endpoint, secret Secret, most int) error
 	// Endpoint reads one; deleted ones are ErrNotFound.
 	Endpoint(ctx context.Context, accountID, id string) (EndpointView, error)
-	// ListEndpoints pages through an account's endpoints, newest first.
+	// ListEndpoints pages through an account's endpoints, newest first. Their counts go up to ListCountLimit.
 	ListEndpoints(ctx context.Context, accountID string, page Page) ([]EndpointView, string, error)
 	// EndpointNames gives what an account's endpoints are called, newest first, and no more than that:
 	// lists of other things need it.
@@ -59,15 +59,18 @@ func (e EndpointName) Label() string {
 // EndpointView is an endpoint with what is counted about it.
 type EndpointView struct {
 	delivery.Endpoint
-	Waiting int       // deliveries pending, retrying or sending, counted up to CountLimit
-	Held    int       // deliveries held, counted up to CountLimit
-	Failed  int       // deliveries in the dead letter queue, counted up to CountLimit
+	Waiting int       // deliveries pending, retrying or sending, counted up to CountLimit, as all of these
+	Held    int       // deliveries held
+	Failed  int       // deliveries in the dead letter queue
 	NextDue time.Time // of what waits; zero when nothing does
 }
 
 // CountLimit bounds the counts of a view: beyond it a count says "this many or
 // more", so that reading an endpoint costs the same however long its backlog is.
 const CountLimit = 10_000
+
+// ListCountLimit bounds those of each endpoint of a list, which has many.
+const ListCountLimit = 1000
 
 // Role is what a secret is used for (contract section 1, rotation).
 type Role string

@@ -8,7 +8,9 @@ import (
 )
 
 // Log reads events, deliveries and attempts. Lists are newest first and paged
-// by cursor; each filter combination walks an index. A malformed cursor is a *Conflict.
+// by cursor; each filter combination walks an index. Where a filter compares what no index
+// holds and little matches, a page is answered after a second as far as it is, perhaps
+// empty, and its cursor goes on from there: only "" is the end. A malformed cursor is a *Conflict.
 type Log interface {
 	Event(ctx context.Context, accountID, id string) (Event, error)
 	ListEvents(ctx context.Context, accountID string, f EventFilter, page Page) ([]Event, string, error)
@@ -19,8 +21,8 @@ type Log interface {
 	Neighbours(ctx context.Context, accountID string, id delivery.ID) (older, newer delivery.ID, err error)
 	// CountDeliveries counts what f matches.
 	CountDeliveries(ctx context.Context, accountID string, f DeliveryFilter) (int, error)
-	// CountDeadLetters counts failed deliveries by endpoint and cause, most first.
-	CountDeadLetters(ctx context.Context, accountID string) ([]CauseCount, error)
+	// CountDeadLetters counts failed deliveries by endpoint and cause, most first: the newest, as many as most.
+	CountDeadLetters(ctx context.Context, accountID string, most int) ([]CauseCount, error)
 	// Attempts reads a delivery's attempts in order, without response bodies.
 	Attempts(ctx context.Context, accountID string, id delivery.ID) ([]delivery.Attempt, error)
 	Attempt(ctx context.Context, accountID string, id delivery.ID, number int) (delivery.Attempt, error)

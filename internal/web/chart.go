@@ -101,7 +101,7 @@ func slownessOf(stats manage.Stats) chart {
 // spark is the small chart of a table's row: the attempts of each hour of a day, and above them how long they took.
 type spark struct {
 	Width, Height int
-	Bars          []bar
+	Ok, Failed    string // the bars, each kind as one path: a page has many charts
 	Line          string // the points of a polyline: 95 of 100 attempts took no longer
 	Says          string // in words, for those who do not see it
 }
@@ -128,17 +128,24 @@ func sparkOf(hours []manage.Point) spark {
 		if h.Succeeded+h.Failed == 0 {
 			continue
 		}
-		b := bar{X: float64(i) * wide, Width: wide - 0.5, Ok: float64(h.Succeeded) * high, Failed: float64(h.Failed) * high}
-		b.OkY = sparkHeight - b.Ok
-		b.FailY = b.OkY - b.Failed
-		c.Bars = append(c.Bars, b)
-		line = append(line, fmt.Sprintf("%.1f,%.1f", b.X+wide/2, sparkHeight-float64(sparkHeight-2)*float64(h.P95)/float64(slowest)))
+		x, ok, failed := float64(i)*wide, float64(h.Succeeded)*high, float64(h.Failed)*high
+		c.Ok += upright(x, sparkHeight, wide-0.5, ok)
+		c.Failed += upright(x, sparkHeight-ok, wide-0.5, failed)
+		line = append(line, fmt.Sprintf("%.1f,%.1f", x+wide/2, sparkHeight-float64(sparkHeight-2)*float64(h.P95)/float64(slowest)))
 	}
 	if len(line) > 1 {
 		c.Line = strings.Join(line, " ")
 	}
 	c.Says = fmt.Sprintf("%d attempts in 24 hours, the slowest hour %s", attempts, short(slowest))
 	return c
+}
+
+// upright is a bar that stands at a point, as a piece of a path.
+func upright(x, y, width, height float64) string {
+	if height == 0 {
+		return ""
+	}
+	return fmt.Sprintf("M%.4g %.4gh%.4gv%.4gh%.4gz", x, y, width, -height, -width)
 }
 
 // phase is a part of the time that an attempt took, as a piece of a bar of 100 units.

@@ -13,13 +13,20 @@ type deadLettersView struct {
 	listView[deliveryRow]
 	Form
 	Groups    []deadGroup
-	Total     int
+	Fewer     int // groups that are not shown: they have the fewest deliveries
+	Total     int // counted, up to store.CountLimit
 	Endpoints []store.EndpointName
 	Types     []manage.EventType
 	Causes    []delivery.Class
 	Count     *manage.Bulk // of a retry that was asked for and not begun
 	GivingUp  *manage.Bulk // of a discard, the same
 }
+
+// Capped reports that there may be more than were counted.
+func (v deadLettersView) Capped() bool { return v.Total >= store.CountLimit }
+
+// shownGroups bounds the table of groups: an account may have a thousand of them.
+const shownGroups = 30
 
 // deadGroup are those of one endpoint and cause.
 type deadGroup struct {
@@ -35,7 +42,7 @@ func (s *Server) showDeadLetters(v *visit) error {
 func (s *Server) deadLetters(v *visit, view deadLettersView) error {
 	ctx := v.r.Context()
 	view.Causes = delivery.Classes()
-	groups, err := s.Manager.DeadLetterCounts(ctx, v.caller, struct{}{})
+	groups, err := s.Manager.DeadLetterCounts(ctx, v.caller, store.CountLimit)
 	if err != nil {
 		return err
 	}
@@ -46,9 +53,12 @@ func (s *Server) deadLetters(v *visit, view deadLettersView) error {
 	}
 	view.Endpoints, view.Types = filters.Endpoints, filters.Types
 	for _, g := range groups {
-		view.Groups = append(view.Groups, deadGroup{g, names[g.EndpointID]})
 		view.Total += g.Count
+		if len(view.Groups) < shownGroups {
+			view.Groups = append(view.Groups, deadGroup{g, names[g.EndpointID]})
+		}
 	}
+	view.Fewer = len(groups) - len(view.Groups)
 	if filter := view.dead(); view.Wrong["from"] == "" && view.Wrong["to"] == "" {
 		found, err := s.Manager.ListDeliveries(ctx, v.caller, manage.ListDeliveries{Filter: filter, Page: pageOf(v)})
 		if err != nil && !view.takes(err) {

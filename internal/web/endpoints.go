@@ -68,6 +68,9 @@ func (e endpointRow) Why() string {
 // Spark draws its day.
 func (e endpointRow) Spark() spark { return sparkOf(e.Hours) }
 
+// Capped reports that a list counted no further: more may be held.
+func (e endpointRow) Capped() bool { return e.Held >= store.ListCountLimit }
+
 // ByHand reports that a person disabled it.
 func (e endpointRow) ByHand() bool { return e.DisabledReason == delivery.ByHand }
 
@@ -112,8 +115,13 @@ func more(v *visit, next string) string {
 
 func pageOf(v *visit) manage.Page { return manage.Page{Cursor: v.r.URL.Query().Get("cursor")} }
 
+// shownEndpoints is how many endpoints a page lists: the day of each is summed up of its minutes.
+const shownEndpoints = 25
+
 func (s *Server) showEndpoints(v *visit) error {
-	found, err := s.Manager.ListEndpoints(v.r.Context(), v.caller, pageOf(v))
+	page := pageOf(v)
+	page.Limit = shownEndpoints
+	found, err := s.Manager.ListEndpoints(v.r.Context(), v.caller, page)
 	if err != nil {
 		return err
 	}
@@ -245,6 +253,7 @@ type endpointView struct {
 	Alerts     []alert
 	Form       // the filters of what is listed
 	Recent     []deliveryRow
+	Further    bool // there are more, or some that were not looked at
 	Statuses   []delivery.Status
 	Causes     []delivery.Class
 	Test       *testView             // just made
@@ -281,6 +290,7 @@ func (s *Server) endpointPage(v *visit, status int, change func(*endpointView)) 
 	if err != nil && !view.takes(err) {
 		return err
 	}
+	view.Further = recent.Next != ""
 	for _, d := range recent.Rows {
 		view.Recent = append(view.Recent, deliveryRow{Delivery: d, Endpoint: view.Label()})
 	}

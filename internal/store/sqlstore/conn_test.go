@@ -71,7 +71,7 @@ func TestAListOfSeveralStatusesUsesTheIndexOfEach(t *testing.T) {
 	f := store.DeliveryFilter{Statuses: []delivery.Status{delivery.Failed, delivery.Held}}
 	arms, _, err := s.arms(t.Context(), s.reads, store.DefaultAccount, f)
 	must(t, err)
-	query, args := each(arms, selectDelivery, ` order by d.created_at desc, d.id desc`, 10)
+	query, args := each(arms, selectDelivery, ` order by d.created_at desc, d.id desc`, 10, 0)
 	plan := strings.Join(planOf(t, s, query, args...), "\n")
 	if strings.Count(plan, "USING INDEX deliveries_aside ") != 2 || strings.Contains(plan, "TEMP B-TREE") {
 		t.Errorf("want deliveries_aside twice, in its order:\n%s", plan)

@@ -50,7 +50,8 @@ func (s *Store) arms(ctx context.Context, c conn, accountID string, f store.Deli
 		base.add(`d.endpoint_id = ?`, f.EndpointID)
 	}
 	if len(f.Types) > 0 {
-		base.in(`e.type`, f.Types)
+		// Not e.type: PostgreSQL would read all events to find those of a rare one, and then their deliveries.
+		base.in(`(select t.type from events t where t.seq = d.event_seq)`, f.Types)
 	}
 	if f.Class != "" {
 		base.add(`d.last_class = ?`, string(f.Class))
@@ -77,12 +78,12 @@ func (s *Store) arms(ctx context.Context, c conn, accountID string, f store.Deli
 	return arms, len(arms) == 0, nil
 }
 
-// each makes one statement that reads the first rows of each arm: a delivery that moves
+// each makes one statement that reads the first rows of each arm, behind those that it skips: a delivery that moves
 // from one status to the next meanwhile is found in one of them. All arms have the same arguments.
-func each(arms []where, columns, order string, most int) (query string, args []any) {
+func each(arms []where, columns, order string, most, skip int) (query string, args []any) {
 	parts := make([]string, len(arms))
 	for i := range arms {
-		parts[i] = `select * from (` + columns + arms[i].sql() + order + ` limit ` + arms[i].arg(most) + `) as arm`
+		parts[i] = `select * from (` + columns + arms[i].sql() + order + ` limit ` + arms[i].arg(most) + ` offset ` + arms[i].arg(skip) + `) as arm`
 	}
 	return strings.Join(parts, " union all "), arms[0].args
 }
@@ -97,20 +98,66 @@ func (s *Store) ListDeliveries(ctx context.Context, accountID string, f store.De
 	if none || err != nil {
 		return nil, "", reading("list deliveries", err)
 	}
+	list := search[delivery.Delivery]{at: func(d delivery.Delivery) position { return position{at: ms(d.CreatedAt), id: int64(d.ID)} }}
+	list.read = func(after, end position, most int) ([]delivery.Delivery, error) {
+		return s.deliveriesIn(ctx, arms, after, end, most)
+	}
+	list.reach = func(position) (position, bool, error) { return position{}, false, nil }
+	if walked, compares := indexed(f); compares {
+		walks, _, err := s.arms(ctx, s.reads, accountID, walked)
+		if err != nil {
+			return nil, "", reading("list deliveries", err)
+		}
+		list.reach = func(after position) (position, bool, error) { return s.reach(ctx, walks, after) }
+	}
+	found, next, err := list.page(after.below(f.To), page.Limit)
+	return found, next, reading("list deliveries", err)
+}
+
+// indexed gives the part of a filter by which an index is walked, and whether there is more to compare. An
+// event has few deliveries, found by their numbers.
+func indexed(f store.DeliveryFilter) (walked store.DeliveryFilter, compares bool) {
+	walked = store.DeliveryFilter{EndpointID: f.EndpointID, Statuses: f.Statuses, From: f.From, To: f.To}
+	aside := !slices.ContainsFunc(f.Statuses, func(s delivery.Status) bool { return s == delivery.Delivered || s == delivery.Sending })
+	if !aside {
+		walked.Statuses = nil
+	}
+	return walked, f.EventID == "" && (!aside || len(f.Types) > 0 || f.Class != "" || f.NoTests)
+}
+
+// reach gives where a step along the arms ends: at the newest of their ends, so that each is looked at down to there.
+func (s *Store) reach(ctx context.Context, arms []where, after position) (end position, goesOn bool, err error) {
+	arms = slices.Clone(arms)
 	for i := range arms {
 		arms[i].add(`(d.created_at, d.id) < (?, ?)`, after.at, after.id)
 	}
-	query, args := each(arms, selectDelivery, ` order by d.created_at desc, d.id desc`, page.Limit+1)
+	query, args := each(arms, `select d.created_at, d.id from deliveries d`, newestFirst, 1, searchStep-1)
+	rs, err := s.reads.query(ctx, query, args...)
+	ends, err := collect(rs, err, func(r scanner) (p position, err error) { return p, r.Scan(&p.at, &p.id) })
+	if err != nil || len(ends) == 0 {
+		return position{}, false, err
+	}
+	return slices.MaxFunc(ends, func(a, b position) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id)) }), true, nil
+}
+
+const newestFirst = ` order by d.created_at desc, d.id desc`
+
+// deliveriesIn reads the newest deliveries of the arms between two places, the end among them.
+func (s *Store) deliveriesIn(ctx context.Context, arms []where, after, end position, most int) ([]delivery.Delivery, error) {
+	arms = slices.Clone(arms)
+	for i := range arms {
+		arms[i].add(`(d.created_at, d.id) < (?, ?) and (d.created_at, d.id) >= (?, ?)`, after.at, after.id, end.at, end.id)
+	}
+	query, args := each(arms, selectDelivery, newestFirst, most, 0)
 	rs, err := s.reads.query(ctx, query, args...)
 	found, err := collect(rs, err, scanDelivery)
 	if err != nil {
-		return nil, "", reading("list deliveries", err)
+		return nil, err
 	}
 	slices.SortFunc(found, func(a, b delivery.Delivery) int {
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
 	})
-	found, next := cut(found, page.Limit, func(d delivery.Delivery) position { return position{at: ms(d.CreatedAt), id: int64(d.ID)} })
-	return found, next, nil
+	return found[:min(len(found), most)], nil
 }
 
 // Neighbours takes a step each way along the index deliveries_endpoint.
@@ -148,10 +195,11 @@ func (s *Store) CountDeliveries(ctx context.Context, accountID string, f store.D
 	return total, reading("count deliveries", err)
 }
 
-// CountDeadLetters groups the dead letter queue (index deliveries_aside).
-func (s *Store) CountDeadLetters(ctx context.Context, accountID string) ([]store.CauseCount, error) {
-	rs, err := s.reads.query(ctx, `select endpoint_id, last_class, count(*) from deliveries where account_id = $1 and status = 'failed'
-		group by endpoint_id, last_class order by count(*) desc, endpoint_id, last_class`, accountID)
+// CountDeadLetters groups the newest of the dead letter queue (index deliveries_aside).
+func (s *Store) CountDeadLetters(ctx context.Context, accountID string, most int) ([]store.CauseCount, error) {
+	rs, err := s.reads.query(ctx, `select endpoint_id, last_class, count(*) from
+		(select endpoint_id, last_class from deliveries where account_id = $1 and status = 'failed' order by created_at desc, id desc limit $2) as newest
+		group by endpoint_id, last_class order by count(*) desc, endpoint_id, last_class`, accountID, most)
 	all, err := collect(rs, err, func(r scanner) (k store.CauseCount, err error) { return k, r.Scan(&k.EndpointID, &k.Class, &k.Count) })
 	return all, reading("count dead letters", err)
 }

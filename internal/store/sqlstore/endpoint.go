@@ -88,7 +88,7 @@ func (s *Store) Endpoint(ctx context.Context, accountID, id string) (store.Endpo
 	if err != nil {
 		return store.EndpointView{}, reading("read endpoint", err)
 	}
-	views, err := s.views(ctx, accountID, []delivery.Endpoint{e})
+	views, err := s.views(ctx, accountID, []delivery.Endpoint{e}, store.CountLimit)
 	if err != nil {
 		return store.EndpointView{}, err
 	}
@@ -97,7 +97,7 @@ func (s *Store) Endpoint(ctx context.Context, accountID, id string) (store.Endpo
 
 // views adds what is counted about endpoints, in one query; index deliveries_endpoint_aside
 // bounds each count.
-func (s *Store) views(ctx context.Context, accountID string, endpoints []delivery.Endpoint) ([]store.EndpointView, error) {
+func (s *Store) views(ctx context.Context, accountID string, endpoints []delivery.Endpoint, most int) ([]store.EndpointView, error) {
 	if len(endpoints) == 0 {
 		return nil, nil
 	}
@@ -106,7 +106,7 @@ func (s *Store) views(ctx context.Context, accountID string, endpoints []deliver
 	for i, e := range endpoints {
 		views[i].Endpoint, ids[i], place[e.ID] = e, e.ID, i
 	}
-	w := where{args: []any{accountID, store.CountLimit}, text: `o.account_id = $1`}
+	w := where{args: []any{accountID, most}, text: `o.account_id = $1`}
 	w.in("o.id", ids)
 	rs, err := s.reads.query(ctx, `select o.id,
 		(select count(*) from (select 1 from deliveries where endpoint_id = o.id and due_at is not null limit $2) w),
@@ -140,7 +140,7 @@ func (s *Store) ListEndpoints(ctx context.Context, accountID string, page store.
 		return nil, "", reading("list endpoints", err)
 	}
 	found, next := cut(found, page.Limit, func(e delivery.Endpoint) position { return position{at: ms(e.CreatedAt), text: e.ID} })
-	views, err := s.views(ctx, accountID, found)
+	views, err := s.views(ctx, accountID, found, store.ListCountLimit)
 	return views, next, err
 }
 

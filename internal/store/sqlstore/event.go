@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,26 +37,37 @@ func (s *Store) ListEvents(ctx context.Context, accountID string, f store.EventF
 	if err != nil {
 		return nil, "", err
 	}
-	w := where{args: []any{accountID}, text: `account_id = $1`}
-	w.add(`(created_at, seq) < (?, ?)`, after.at, after.id)
-	if f.Type != "" {
-		w.add(`type = ?`, f.Type)
-	}
+	walk := where{args: []any{accountID}, text: `account_id = $1`}
 	if !f.From.IsZero() {
-		w.add(`created_at >= ?`, ms(f.From))
+		walk.add(`created_at >= ?`, ms(f.From))
 	}
-	if !f.To.IsZero() {
-		w.add(`created_at < ?`, ms(f.To))
+	list := search[eventAt]{at: func(e eventAt) position { return position{at: ms(e.CreatedAt), id: e.seq} }}
+	list.reach = func(after position) (end position, goesOn bool, err error) {
+		if f.Type == "" && !f.Unmatched {
+			return position{}, false, nil
+		}
+		w := walk.with(`(created_at, seq) < (?, ?)`, after.at, after.id)
+		err = s.reads.row(ctx, `select created_at, seq from events`+w.sql()+` order by created_at desc, seq desc limit 1 offset `+w.arg(searchStep-1), w.args...).Scan(&end.at, &end.id)
+		if errors.Is(err, errNoRow) {
+			return position{}, false, nil
+		}
+		return end, true, err
 	}
-	if f.Unmatched {
-		w.add(`deliveries = 0`)
+	list.read = func(after, end position, most int) ([]eventAt, error) {
+		w := walk.with(`(created_at, seq) < (?, ?) and (created_at, seq) >= (?, ?)`, after.at, after.id, end.at, end.id)
+		if f.Type != "" {
+			w.add(`type = ?`, f.Type)
+		}
+		if f.Unmatched {
+			w.add(`deliveries = 0`)
+		}
+		rs, err := s.reads.query(ctx, selectEvent+w.sql()+` order by created_at desc, seq desc limit `+w.arg(most), w.args...)
+		return collect(rs, err, scanEvent)
 	}
-	rs, err := s.reads.query(ctx, selectEvent+w.sql()+` order by created_at desc, seq desc limit `+w.arg(page.Limit+1), w.args...)
-	found, err := collect(rs, err, scanEvent)
+	found, next, err := list.page(after.below(f.To), page.Limit)
 	if err != nil {
 		return nil, "", reading("list events", err)
 	}
-	found, next := cut(found, page.Limit, func(e eventAt) position { return position{at: ms(e.CreatedAt), id: e.seq} })
 	events := make([]store.Event, len(found))
 	for i, e := range found {
 		events[i] = e.Event
@@ -74,6 +87,13 @@ func (w *where) add(condition string, args ...any) {
 		condition = strings.Replace(condition, "?", w.arg(a), 1)
 	}
 	w.text += " and " + condition
+}
+
+// with gives a copy with one condition more.
+func (w where) with(condition string, args ...any) where {
+	w.args = slices.Clone(w.args)
+	w.add(condition, args...)
+	return w
 }
 
 // arg adds an argument and gives its placeholder.

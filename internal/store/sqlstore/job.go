@@ -187,6 +187,9 @@ func (s *Store) walkJob(ctx context.Context, j store.Job, n int) (walked, error)
 		return walked{cursor: j.Cursor, end: true}, err
 	}
 	created, id := jobCursor(j.Cursor)
+	if from := f.From; !from.IsZero() && ms(from) > created {
+		created, id = ms(from), 0 // as position.below
+	}
 	for i := range arms {
 		arms[i].add(`(d.created_at, d.id) > (?, ?) and d.created_at <= ? and d.id < ?`, created, id, b.newest, b.below)
 	}
@@ -206,7 +209,7 @@ func (s *Store) walkJob(ctx context.Context, j store.Job, n int) (walked, error)
 
 // look reads the first deliveries of each arm, and gives the oldest of them all first.
 func (s *Store) look(ctx context.Context, arms []where, most int) ([]delivery.Delivery, error) {
-	query, args := each(slices.Clone(arms), selectDelivery, ` order by d.created_at, d.id`, most)
+	query, args := each(slices.Clone(arms), selectDelivery, ` order by d.created_at, d.id`, most, 0)
 	rs, err := s.quick.query(ctx, query, args...)
 	seen, err := collect(rs, err, scanDelivery)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
@@ -20,6 +21,15 @@ type position struct {
 
 // top is before the first row of every list.
 func top() position { return position{at: math.MaxInt64, id: math.MaxInt64} }
+
+// below is where a list that begins behind p begins when it has only what is older than to. Of two bounds
+// PostgreSQL may take the wider one, and walk from there to the other.
+func (p position) below(to time.Time) position {
+	if to.IsZero() || p.at < ms(to) {
+		return p
+	}
+	return position{at: ms(to)} // numbers begin at 1
+}
 
 func (p position) String() string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d.%s", p.at, p.id, p.text))

@@ -60,6 +60,10 @@ var sessionSettings = map[string]string{
 // runs long enough to be worth compiling.
 var walkIndexes = map[string]string{"enable_seqscan": "off", "jit": "off"}
 
+// readInOrder are what sessions have that read for people. A page is the first rows of an index; a bitmap gathers all of
+// them before it sorts them, and to compile a query takes longer than any of these do.
+var readInOrder = map[string]string{"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
+
 // pgEngine is connections to a PostgreSQL server.
 type pgEngine struct {
 	pool    *pgxpool.Pool // for delivery, publishing and whatever writes
@@ -118,6 +122,7 @@ func (e *pgEngine) connect(ctx context.Context, pc *pgxpool.Config) (err error) 
 	rc.MaxConns = pc.MaxConns / 2
 	pc.MaxConns -= rc.MaxConns
 	setUnset(pc.ConnConfig.RuntimeParams, walkIndexes)
+	setUnset(rc.ConnConfig.RuntimeParams, readInOrder)
 	if e.pool, err = pgxpool.NewWithConfig(ctx, pc); err != nil {
 		return err
 	}
@@ -207,11 +212,12 @@ func (e *pgEngine) clock(ctx context.Context) (t time.Time, err error) {
 	return t, e.quick.row(ctx, "select clock_timestamp()").Scan(&t)
 }
 
-func (e *pgEngine) lockRows() string { return " for update of d skip locked" }
-func (e *pgEngine) lockAny() string  { return " for update skip locked" }
-func (e *pgEngine) lockOwn() string  { return " for update" }
-func (e *pgEngine) lockD() string    { return " for update of d" }
-func (e *pgEngine) shared() bool     { return true }
+func (e *pgEngine) lockRows() string               { return " for update of d skip locked" }
+func (e *pgEngine) lockAny() string                { return " for update skip locked" }
+func (e *pgEngine) lockOwn() string                { return " for update" }
+func (e *pgEngine) unindexed(column string) string { return column } // the planner knows better
+func (e *pgEngine) lockD() string                  { return " for update of d" }
+func (e *pgEngine) shared() bool                   { return true }
 
 func (e *pgEngine) ping(ctx context.Context) error { return e.pool.Ping(ctx) }
 

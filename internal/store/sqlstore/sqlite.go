@@ -239,6 +239,7 @@ func (e *sqliteEngine) clock(context.Context) (time.Time, error) { return time.N
 func (e *sqliteEngine) lockRows() string                         { return "" }
 func (e *sqliteEngine) lockAny() string                          { return "" }
 func (e *sqliteEngine) lockOwn() string                          { return "" }
+func (e *sqliteEngine) unindexed(column string) string           { return "+" + column }
 func (e *sqliteEngine) lockD() string                            { return "" }
 func (e *sqliteEngine) shared() bool                             { return false }
 

@@ -54,6 +54,8 @@ type engine interface {
 	lockAny() string
 	// lockOwn is what a select adds to lock its rows, waiting for them.
 	lockOwn() string
+	// unindexed is how a condition names a column for which no index is to be used.
+	unindexed(column string) string
 	// shared reports whether other nodes may use the database.
 	shared() bool
 	backup(ctx context.Context, path string, progress func(done, total int64)) error

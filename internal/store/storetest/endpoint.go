@@ -320,6 +320,11 @@ func endpointCountLimit(w *world) {
 	if got := w.endpoint(id).Waiting; got != store.CountLimit {
 		w.t.Errorf("%d waiting deliveries are counted as %d, want %d", store.CountLimit+1000, got, store.CountLimit)
 	}
+	list, _, err := w.s.ListEndpoints(w.ctx(), w.account, store.Page{Limit: 10})
+	w.must("list endpoints", err)
+	if len(list) != 1 || list[0].Waiting != store.ListCountLimit {
+		w.t.Errorf("%d waiting deliveries are counted in a list as %+v, want %d", store.CountLimit+1000, list, store.ListCountLimit)
+	}
 	w.setState(id, delivery.Disabled)
 	w.settle(id)
 	if got := w.endpoint(id); got.Held != store.CountLimit || got.Waiting != 0 {

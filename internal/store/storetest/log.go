@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -16,6 +17,7 @@ func logChecks() []check {
 		{"deliveries are narrowed by every filter, alone and in pairs", logDeliveryFilters},
 		{"events are narrowed by every filter, alone and in pairs", logEventFilters},
 		{"lists are newest first", logNewestFirst},
+		{"what few match is found, however much of the log does not", logSparse},
 		{"dead letters are counted by endpoint and cause, most first", logDeadLetters},
 		{"a delivery's neighbours are those of its endpoint's list", logNeighbours},
 		{"what does not exist is not found", logMissing},
@@ -221,11 +223,57 @@ func logDeadLetters(w *world) {
 	for _, status := range []delivery.Status{delivery.Delivered, delivery.Held, delivery.Retrying, delivery.Discarded} {
 		w.inStatus(one, status)
 	}
-	got, err := w.s.CountDeadLetters(w.ctx(), w.account)
+	got, err := w.s.CountDeadLetters(w.ctx(), w.account, i)
 	w.must("count dead letters", err)
 	w.equal("dead letters", got, want)
+	newest, err := w.s.CountDeadLetters(w.ctx(), w.account, 2)
+	w.must("count the newest dead letters", err)
+	w.equal("the newest two dead letters", newest, []store.CauseCount{
+		{EndpointID: one, Class: delivery.TLSExpired, Count: 1}, {EndpointID: two, Class: delivery.Redirect, Count: 1},
+	}, cmpopts.SortSlices(func(a, b store.CauseCount) bool { return a.Class < b.Class }))
 	if !slices.IsSortedFunc(got, func(a, b store.CauseCount) int { return cmp.Compare(b.Count, a.Count) }) {
 		w.t.Errorf("the counts are not most first: %+v", got)
+	}
+}
+
+func logSparse(w *world) {
+	endpoint, other := w.newEndpoint(), w.newEndpoint()
+	w.backlog(12_000, func() store.NewDelivery { return heldFor(endpoint) })
+	rare, unmatched := eventAt(at(-time.Minute), heldFor(endpoint), sendingTo(other, delivery.Automatic)), eventAt(at(-time.Minute))
+	rare.Type = "a.rare"
+	w.publish(rare, unmatched)
+	for _, f := range []store.DeliveryFilter{
+		{Types: []string{"a.rare"}},
+		{Types: []string{"a.rare"}, EndpointID: endpoint},
+		{Types: []string{"a.rare"}, Statuses: []delivery.Status{delivery.Held, delivery.Failed}},
+		{Statuses: []delivery.Status{delivery.Sending}},
+		{Statuses: []delivery.Status{delivery.Sending, delivery.Failed}},
+		{Statuses: []delivery.Status{delivery.Delivered}},
+		{Class: delivery.Reset},
+	} {
+		var want []delivery.ID
+		for _, d := range []delivery.Delivery{w.delivery(rare.Deliveries[1].ID), w.delivery(rare.Deliveries[0].ID)} {
+			if matches(f, d) {
+				want = append(want, d.ID)
+			}
+		}
+		got := pages(w, 1, func(p store.Page) ([]delivery.Delivery, string, error) {
+			return w.s.ListDeliveries(w.ctx(), w.account, f, p)
+		}, nil)
+		var ids []delivery.ID
+		for _, d := range got {
+			ids = append(ids, d.ID)
+		}
+		w.equal(fmt.Sprintf("deliveries of %+v", f), ids, want)
+	}
+	for _, tt := range []struct {
+		f    store.EventFilter
+		want string
+	}{{store.EventFilter{Type: "a.rare"}, rare.ID}, {store.EventFilter{Unmatched: true}, unmatched.ID}} {
+		got := pages(w, 1, func(p store.Page) ([]store.Event, string, error) { return w.s.ListEvents(w.ctx(), w.account, tt.f, p) }, nil)
+		if len(got) != 1 || got[0].ID != tt.want {
+			w.t.Errorf("events of %+v: got %+v, want %s alone", tt.f, got, tt.want)
+		}
 	}
 }
 

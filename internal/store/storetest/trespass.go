@@ -88,7 +88,7 @@ func trespassLog() map[string]trespass {
 			return notFound(err)
 		},
 		"CountDeadLetters": func(w *world, _ victim) error {
-			counts, err := w.s.CountDeadLetters(w.ctx(), w.account)
+			counts, err := w.s.CountDeadLetters(w.ctx(), w.account, 10)
 			return nothing(len(counts), err)
 		},
 		"Attempts": func(w *world, v victim) error {
