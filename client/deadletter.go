@@ -23,7 +23,7 @@ type DeadLetterQuery struct {
 // DeadLetters is a page of the dead letter queue, or its counts.
 type DeadLetters struct {
 	Data       []Delivery        `json:"data" doc:"Failed deliveries, newest first; empty when groups were asked for."`
-	NextCursor *string           `json:"next_cursor" doc:"Give it as cursor to get the next page; null when this is the last."`
+	NextCursor *string           `json:"next_cursor" doc:"Give it as cursor to get the next page; null when this is the last. While there is one, a page may be short or empty: a filter that little matches is looked for a second at a time."`
 	Groups     []DeadLetterGroup `json:"groups,omitempty" doc:"The counts, the largest first; only with group."`
 }
 

@@ -37,7 +37,7 @@ type Endpoint struct {
 	Headers             []Header      `json:"headers" doc:"Headers sent with every request beside the documented ones."`
 	RateLimit           int           `json:"rate_limit" doc:"The most attempts per second; 0 = no limit."`
 	Concurrency         int           `json:"concurrency" doc:"The most attempts at once; 0 = the server's setting."`
-	WaitingCount        int           `json:"waiting_count" doc:"Deliveries that wait or are being sent. Counted up to 10000, which means this many or more."`
+	WaitingCount        int           `json:"waiting_count" doc:"Deliveries that wait or are being sent. Counted up to 10000, in lists up to 1000, which means this many or more."`
 	HeldCount           int           `json:"held_count" doc:"Deliveries held until it is enabled; counted likewise."`
 	FailedCount         int           `json:"failed_count" doc:"Deliveries in the dead letter queue; counted likewise."`
 	NextAttemptAt       *Time         `json:"next_attempt_at" doc:"When the next attempt is due."`

@@ -13,7 +13,7 @@ import (
 // Page is one page of a list.
 type Page[T any] struct {
 	Data       []T     `json:"data" doc:"The items of this page, newest first unless the call says otherwise."`
-	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get the next page; null when this is the last."`
+	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get the next page; null when this is the last. While there is one, a page may be short or empty: a filter that little matches is looked for a second at a time."`
 }
 
 // PageQuery says which page of a list to read.

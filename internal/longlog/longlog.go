@@ -19,8 +19,9 @@ import (
 const (
 	// Endpoints is how many the deliveries are for, in turn.
 	Endpoints = 20
-	// RareType is the type of the oldest events, RareEvents of them, and of no others.
-	RareType   = "domain.removed"
+	// RareType is the type of the oldest events and of no others.
+	RareType = "domain.removed"
+	// RareEvents is how many those are.
 	RareEvents = 30
 	// PerEvent is how many deliveries an event has. Of every 1000 events one more matched nobody.
 	PerEvent = 2

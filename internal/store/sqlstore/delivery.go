@@ -34,7 +34,11 @@ func (s *Store) Delivery(ctx context.Context, accountID string, id delivery.ID) 
 // deliveries_aside and deliveries_endpoint_aside. Without statuses there is one,
 // which walks deliveries_log or deliveries_endpoint. none = nothing can match.
 func (s *Store) arms(ctx context.Context, c conn, accountID string, f store.DeliveryFilter) (arms []where, none bool, err error) {
-	base := where{args: []any{accountID}, text: `d.account_id = $1`}
+	account, endpoint := `d.account_id`, `d.endpoint_id`
+	if f.EventID != "" { // its numbers find the few, and SQLite would take an index of the whole log for its order
+		account, endpoint = s.engine.unindexed(account), s.engine.unindexed(endpoint)
+	}
+	base := where{args: []any{accountID}, text: account + ` = $1`}
 	if f.EventID != "" {
 		var first, count int64
 		err := c.row(ctx, `select first_delivery, deliveries from events where account_id = $1 and id = $2`, accountID, f.EventID).Scan(&first, &count)
@@ -47,7 +51,7 @@ func (s *Store) arms(ctx context.Context, c conn, accountID string, f store.Deli
 		base.add(`d.id >= ? and d.id < ?`, first, first+count)
 	}
 	if f.EndpointID != "" {
-		base.add(`d.endpoint_id = ?`, f.EndpointID)
+		base.add(endpoint+` = ?`, f.EndpointID)
 	}
 	if len(f.Types) > 0 {
 		// Not e.type: PostgreSQL would read all events to find those of a rare one, and then their deliveries.
