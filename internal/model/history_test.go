@@ -42,6 +42,7 @@ const (
 	retry         kind = "retry a delivery"
 	retryMany     kind = "retry many deliveries"
 	discard       kind = "discard a delivery"
+	discardMany   kind = "discard many deliveries"
 	test          kind = "test an endpoint"
 	retention     kind = "delete what is old"
 	refuse        kind = "the store takes nothing"
@@ -60,7 +61,7 @@ var weights = []struct {
 	{kill, 3}, {zombie, 3}, {retry, 3}, {enable, 4}, {publishMany, 3}, {killInside, 2}, {lose, 2}, {stop, 2}, {second, 3}, {waitLease, 3},
 	{publishKeyed, 3}, {publishAgain, 3}, {disable, 2}, {heal, 3}, {rotateSecret, 2}, {retryMany, 2}, {test, 2}, {clockOn, 1}, {clockBack, 2},
 	{addEndpoint, 2}, {editEndpoint, 2}, {remove, 1}, {prepareSecret, 1}, {promoteSecret, 1}, {publishOther, 1}, {publishRace, 1},
-	{refuse, 1}, {deafen, 1}, {discard, 1}, {retention, 1}, {night, 1}, {trespass, 1},
+	{refuse, 1}, {deafen, 1}, {discard, 1}, {discardMany, 1}, {retention, 1}, {night, 1}, {trespass, 1},
 }
 
 // step is one step of a history. What its numbers mean depends on what is there when it
@@ -117,7 +118,7 @@ func (w *world) do(s step) (string, error) {
 		return w.manageEndpoint(s)
 	case prepareSecret, promoteSecret, rotateSecret:
 		return w.manageSecret(s)
-	case retry, retryMany, discard, test, trespass:
+	case retry, retryMany, discard, discardMany, test, trespass:
 		return w.manageDelivery(s)
 	case behave:
 		return w.behave(s), nil

@@ -24,6 +24,8 @@ func (w *world) manageDelivery(s step) (string, error) {
 		return w.retryMany(n, s)
 	case discard:
 		return w.discard(n, s)
+	case discardMany:
+		return w.discardMany(n, s)
 	case test:
 		return w.test(n, s), nil
 	}
@@ -104,6 +106,27 @@ func (w *world) discard(n *node, s step) (string, error) {
 	w.model.audited["delivery.discard"]++
 	w.model.kicked[d.account] = time.Now()
 	return fmt.Sprintf("%s discards %s", n.name, d), nil
+}
+
+// tooMany is why deliveries are discarded in bulk: what was discarded for it must be of an account that did so.
+const tooMany = "there are too many"
+
+func (w *world) discardMany(n *node, s step) (string, error) {
+	in := manage.DiscardDeliveries{Reason: tooMany}
+	in.Filter.Statuses = [][]delivery.Status{nil, {delivery.Held}, {delivery.Retrying, delivery.Failed}, {delivery.Pending, delivery.Held}}[s.how%4]
+	of := account(s.who)
+	out, err := n.man.DiscardDeliveries(context.Background(), caller(of), in)
+	if err != nil {
+		return "", err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if out.Job != nil {
+		w.model.audited["deliveries.discard"]++
+		w.model.discardedMany[of] = true
+		w.model.kicked[of] = time.Now()
+	}
+	return fmt.Sprintf("%s discards what is %v of %s: %d match", n.name, in.Filter.Statuses, of, out.Count), nil
 }
 
 // test sends a test, which a person waits for while other things go on.

@@ -24,6 +24,7 @@ type model struct {
 	jobs           map[string]int       // how many jobs an account began
 	kicked         map[string]time.Time // when something of an account was last asked for again
 	discarded      map[delivery.ID]bool // by a person
+	discardedMany  map[string]bool      // the accounts that discarded in bulk
 	audited        map[string]int       // what people did, by the action of the audit
 	goneDeliveries map[delivery.ID]bool // with retention
 }
@@ -83,7 +84,7 @@ func newModel() *model {
 	return &model{
 		byID: map[string]*endpoint{}, events: map[string]*promised{}, doubtful: map[string]*promised{}, marks: map[string]string{},
 		keys: map[string]*promised{}, tries: map[delivery.ID][]*try{}, resent: map[delivery.ID]int{}, jobs: map[string]int{},
-		kicked: map[string]time.Time{}, discarded: map[delivery.ID]bool{}, goneDeliveries: map[delivery.ID]bool{}, audited: map[string]int{},
+		kicked: map[string]time.Time{}, discarded: map[delivery.ID]bool{}, discardedMany: map[string]bool{}, goneDeliveries: map[delivery.ID]bool{}, audited: map[string]int{},
 	}
 }
 
