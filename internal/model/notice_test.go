@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,10 +127,12 @@ var sabotages = map[string]struct {
 		}
 	}},
 	// I4: a first attempt that was leased with its event leaves although nothing of it is on disk.
-	"events are acknowledged that were not written": {[]string{"I1", "I4"}, func(s *saboteur) {
-		n := 0
+	// I17: the key of such an event is not known, so that it is accepted again as another.
+	"events are acknowledged that were not written": {[]string{"I1", "I4", "I17"}, func(s *saboteur) {
+		var published atomic.Int64 // some are published at the same time
 		s.publish = func(b *store.Batch) ([]store.Published, error) {
-			if n++; n%7 != 0 || len(b.Events) > 1 {
+			n := int(published.Add(1))
+			if n%7 != 0 || len(b.Events) > 1 {
 				return s.Store.Publish(context.Background(), b)
 			}
 			e := &b.Events[0]
