@@ -32,6 +32,35 @@ func (s *SignIns) ByIdentity(ctx context.Context, issuer, subject string, v Visi
 	return s.Begin(ctx, u, "by single sign-on", v)
 }
 
+// Prove makes sure that it is the member of a session who asks, and not somebody who found their browser open: by their
+// password, if they have one. It stands before what lets somebody in later on. The errors are ErrNoMember, ErrWrongPassword,
+// [*LockedError], ErrBusy, and those of the store.
+func (s *SignIns) Prove(ctx context.Context, session store.Session, present string, v Visitor) error {
+	u, err := s.memberOf(ctx, session)
+	if err != nil {
+		return fmt.Errorf("ask for the password: %w", err)
+	}
+	return s.proveAgain(ctx, u, present, v)
+}
+
+func (s *SignIns) memberOf(ctx context.Context, session store.Session) (store.User, error) {
+	if session.UserID == "" {
+		return store.User{}, ErrNoMember
+	}
+	return s.members.User(ctx, session.AccountID, session.UserID)
+}
+
+// proveAgain asks a member who is signed in for the present password, if they have one.
+func (s *SignIns) proveAgain(ctx context.Context, u store.User, present string, v Visitor) error {
+	if u.Password == "" {
+		return nil
+	}
+	if err := s.lockedOut(u.Email, v); err != nil {
+		return err
+	}
+	return s.prove(ctx, u, present, v)
+}
+
 // ErrNoMember means that a session came by link, and belongs to nobody who could have a password.
 var ErrNoMember = errors.New("you came by link, and are no member")
 
@@ -39,23 +68,15 @@ var ErrNoMember = errors.New("you came by link, and are no member")
 // end, this one too, and the token of a new one is answered. The errors are those of [CheckPassword], ErrNoMember, ErrWrongPassword,
 // [*LockedError], ErrBusy, and those of the store: *store.Conflict when it was changed meanwhile.
 func (s *SignIns) ChangePassword(ctx context.Context, session store.Session, present, next string, v Visitor) (token string, err error) {
-	if session.UserID == "" {
-		return "", ErrNoMember
-	}
-	u, err := s.members.User(ctx, session.AccountID, session.UserID)
+	u, err := s.memberOf(ctx, session)
 	if err != nil {
 		return "", fmt.Errorf("change password: %w", err)
 	}
 	if err := CheckPassword(next, u.Email); err != nil {
 		return "", err
 	}
-	if u.Password != "" {
-		if err := s.lockedOut(u.Email, v); err != nil {
-			return "", err
-		}
-		if err := s.prove(ctx, u, present, v); err != nil {
-			return "", err
-		}
+	if err := s.proveAgain(ctx, u, present, v); err != nil {
+		return "", err
 	}
 	phc, err := s.HashPassword(ctx, next)
 	if err != nil {

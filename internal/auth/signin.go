@@ -32,6 +32,8 @@ func (e *LockedError) Error() string {
 const (
 	// sessionFor is how long a session lasts without being used.
 	sessionFor = 14 * 24 * time.Hour
+	// SessionLongest is how long a session lasts however much it is used: as long as the browser is told to keep its token.
+	SessionLongest = 30 * 24 * time.Hour
 	// portalFor is how long a portal link's session lasts: no password stands behind it.
 	portalFor = 12 * time.Hour
 	maxAgent  = 200 // bytes that are kept of what a browser calls itself
@@ -45,8 +47,7 @@ type Members interface {
 	User(ctx context.Context, accountID, id string) (store.User, error)
 	SignIn(ctx context.Context, s store.Session, still func(store.User) error) error
 	ChangePassword(ctx context.Context, before, password string, s store.Session) error
-	UseLink(ctx context.Context, hash [32]byte, purpose string, now time.Time) (store.Link, error)
-	CreateSession(ctx context.Context, s store.Session) error
+	UseLink(ctx context.Context, hash [32]byte, purpose string, now time.Time, begin func(store.Link) store.Session) (store.Session, error)
 	SessionByHash(ctx context.Context, hash [32]byte, now time.Time) (store.Session, error)
 	TouchSession(ctx context.Context, id string, seen, expires time.Time) error
 	EndSession(ctx context.Context, accountID, id string) error
@@ -177,20 +178,19 @@ func inside(from string) bool {
 // ByPortalLink uses a one-time link up and lets its holder into its account: as an owner of the default account,
 // whose keys may everything, as an admin of any other. store.ErrNotFound when it was used, or has ended.
 func (s *SignIns) ByPortalLink(ctx context.Context, link string, v Visitor) (token, accountID string, err error) {
-	row, err := s.members.UseLink(ctx, Hash(link), string(Portal), time.Now())
+	session, err := s.members.UseLink(ctx, Hash(link), string(Portal), time.Now(), func(l store.Link) (n store.Session) {
+		role := Administrator
+		if l.AccountID == store.DefaultAccount {
+			role = Owner
+		}
+		token, n = newSession(l.AccountID, "", role, v)
+		return n
+	})
 	if err != nil {
 		return "", "", err
 	}
-	role := Administrator
-	if row.AccountID == store.DefaultAccount {
-		role = Owner
-	}
-	token, session := newSession(row.AccountID, "", role, v)
-	if err := s.members.CreateSession(ctx, session); err != nil {
-		return "", "", err
-	}
 	s.note(ctx, session, "session.sign_in", "by link", v)
-	return token, row.AccountID, nil
+	return token, session.AccountID, nil
 }
 
 // Begin begins the session of a member who has just become one; by says how.
@@ -253,11 +253,18 @@ func (s *SignIns) BySession(ctx context.Context, token string) (Caller, store.Se
 	if now.Sub(row.SeenAt) >= touchEvery {
 		expires := row.ExpiresAt
 		if row.UserID != "" {
-			expires = now.Add(sessionFor)
+			expires = earlier(now.Add(sessionFor), row.CreatedAt.Add(SessionLongest))
 		}
 		_ = s.members.TouchSession(ctx, row.ID, now, expires) // people may look around while the disk is full
 	}
 	return callerOf(row), row, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func callerOf(row store.Session) Caller {

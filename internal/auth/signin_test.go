@@ -242,7 +242,7 @@ func TestAPortalLinkLetsInOnceIntoItsAccountOnly(t *testing.T) {
 	}
 }
 
-func TestASessionThatIsUsedGoesOn(t *testing.T) {
+func TestASessionThatIsUsedGoesOnForThirtyDays(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
@@ -252,11 +252,24 @@ func TestASessionThatIsUsedGoesOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 5 {
+		for range 2 {
 			time.Sleep(10 * 24 * time.Hour)
 			if _, _, err := signIns.BySession(t.Context(), token); err != nil {
 				t.Fatalf("after ten days more: %v", err)
 			}
+		}
+		time.Sleep(10*24*time.Hour - time.Minute)
+		if _, _, err := signIns.BySession(t.Context(), token); err != nil {
+			t.Errorf("a minute before it is thirty days old: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if _, _, err := signIns.BySession(t.Context(), token); !errors.Is(err, auth.ErrNoSession) {
+			t.Errorf("thirty days old and in use: %v, want ErrNoSession", err)
+		}
+
+		token, err = signIns.ByPassword(t.Context(), "zoe@example.com", rightPassword, visitor)
+		if err != nil {
+			t.Fatal(err)
 		}
 		time.Sleep(14 * 24 * time.Hour)
 		if _, _, err := signIns.BySession(t.Context(), token); !errors.Is(err, auth.ErrNoSession) {

@@ -185,14 +185,17 @@ func TestAPortalLinkWorksOnceAndForFifteenMinutes(t *testing.T) {
 		t.Errorf("the link is good for %s, want 15 minutes", left)
 	}
 	hash := auth.Hash(link.Token)
-	if _, err := w.db.UseLink(t.Context(), hash, string(auth.Portal), link.ExpiresAt); !errors.Is(err, store.ErrNotFound) {
+	use := func(now time.Time) (store.Session, error) {
+		return w.db.UseLink(t.Context(), hash, string(auth.Portal), now, func(l store.Link) store.Session { return store.Session{ID: "ses_1", AccountID: l.AccountID} })
+	}
+	if _, err := use(link.ExpiresAt); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("at its end: got %v, want ErrNotFound", err)
 	}
-	used := must(w.db.UseLink(t.Context(), hash, string(auth.Portal), time.Now()))(t)
+	used := must(use(time.Now()))(t)
 	if used.AccountID != w.user.AccountID {
 		t.Errorf("the link leads to %s, want %s", used.AccountID, w.user.AccountID)
 	}
-	if _, err := w.db.UseLink(t.Context(), hash, string(auth.Portal), time.Now()); !errors.Is(err, store.ErrNotFound) {
+	if _, err := use(time.Now()); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("again: got %v, want ErrNotFound", err)
 	}
 	if _, err := w.PortalLink(t.Context(), w.admin, "acc_none"); !errors.Is(err, store.ErrNotFound) {

@@ -22,6 +22,10 @@ var changes = map[string]struct {
 	"InviteMember": {"member.invite", func(w *world, t *testing.T) []string {
 		return []string{must(w.InviteMember(t.Context(), w.admin, manage.Invite{Email: "zoe@example.com", Role: auth.Owner}))(t).Token}
 	}},
+	"PublishByHand": {"event.publish", func(w *world, t *testing.T) []string {
+		must(w.PublishByHand(t.Context(), w.admin, manage.ByHand{Type: "scan.completed", Publish: func(context.Context) (string, error) { return "01890a5d-ac96-774b-8000-000000000000", nil }}))(t)
+		return nil
+	}},
 	"TakeBackInvite": {"member.uninvite", func(w *world, t *testing.T) []string {
 		made := must(w.InviteMember(t.Context(), w.admin, manage.Invite{Email: "zoe@example.com", Role: auth.Viewer}))(t)
 		must(w.TakeBackInvite(t.Context(), w.admin, made.ID))(t)

@@ -74,6 +74,8 @@ var scopes = map[string]auth.Scope{
 	"EnableEndpoint": auth.Manage, "TestEndpoint": auth.Manage, "PrepareSecret": auth.Manage, "PromoteSecret": auth.Manage,
 	"RotateSecret": auth.Manage, "RetryDelivery": auth.Manage, "DiscardDelivery": auth.Manage, "RetryDeliveries": auth.Manage, "DiscardDeliveries": auth.Manage,
 	"ReplayEndpoint": auth.Manage, "CancelJob": auth.Manage, "CreateType": auth.Manage, "UpdateType": auth.Manage, "DeleteType": auth.Manage,
+	"PublishByHand": auth.Publish,
+
 	"AddRecipient": auth.Manage, "RemoveRecipient": auth.Manage, "TestMail": auth.Manage,
 	"CreateKey": auth.Manage, "ListKeys": auth.Manage, "RevokeKey": auth.Manage,
 

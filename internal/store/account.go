@@ -36,10 +36,11 @@ type Accounts interface {
 	// SetUp uses that link up, before its end, and adds the first key: both or neither.
 	// *Conflict when the account of the key has, or has had, one or has a member; else ErrNotFound when this is not the link.
 	SetUp(ctx context.Context, hash [32]byte, first Key, now time.Time) error
-	// CreateLink keeps the hash of a one-time link; UseLink gives it once, before
-	// its end, and ErrNotFound ever after.
+	// CreateLink keeps the hash of a one-time link.
 	CreateLink(ctx context.Context, l Link) error
-	UseLink(ctx context.Context, hash [32]byte, purpose string, now time.Time) (Link, error)
+	// UseLink uses one up, before its end, and adds the session that it leads to, which is no member's: both or neither.
+	// begin makes it of the link, and may be called more than once. ErrNotFound ever after.
+	UseLink(ctx context.Context, hash [32]byte, purpose string, now time.Time, begin func(Link) Session) (Session, error)
 }
 
 // Types keeps the event types that accounts registered.

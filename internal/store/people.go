@@ -57,8 +57,6 @@ type People interface {
 	// all or nothing. *Conflict when their password is not the one that is named as the one before (both are hashes).
 	ChangePassword(ctx context.Context, before, password string, s Session) error
 
-	// CreateSession adds one that is no member's, or a new member's.
-	CreateSession(ctx context.Context, s Session) error
 	// SignIn adds a member's session and notes the time, unless still, which sees the member as they are
 	// then, answers an error: what let somebody in may have changed meanwhile. ErrNotFound without that member.
 	SignIn(ctx context.Context, s Session, still func(User) error) error

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -104,7 +105,14 @@ func (s *Server) doPublish(v *visit) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.Publisher.Publish(v.r.Context(), v.caller.AccountID, []publish.Input{{Type: v.r.PathValue("name"), Data: json.RawMessage(f.Get("data"))}})
+	event := publish.Input{Type: v.r.PathValue("name"), Data: json.RawMessage(f.Get("data"))}
+	id, err := s.Manager.PublishByHand(v.r.Context(), v.caller, manage.ByHand{Type: event.Type, Publish: func(ctx context.Context) (string, error) {
+		done, err := s.Publisher.Publish(ctx, v.caller.AccountID, []publish.Input{event})
+		if err != nil {
+			return "", err
+		}
+		return done[0].EventID, nil
+	}})
 	var invalid *publish.Invalid
 	switch {
 	case errors.As(err, &invalid):
@@ -115,7 +123,7 @@ func (s *Server) doPublish(v *visit) error {
 	case err != nil:
 		return err
 	}
-	return v.see("/events/" + done[0].EventID + "?done=published")
+	return v.see("/events/" + id + "?done=published")
 }
 
 // showEventBody answers the exact bytes that every attempt sends, as a file.

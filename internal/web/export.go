@@ -30,7 +30,8 @@ func (s *Server) exportDeadLetters(v *visit) error {
 }
 
 // export sends all deliveries that a filter finds as a table for spreadsheets, page by page: what is held in memory is one page,
-// however many there are. An error after the first page breaks the connection, so that half an export never looks whole.
+// however many there are. An error after the first page breaks the connection, so that half an export never looks whole;
+// so do the end of the session and of the program.
 func (s *Server) export(v *visit, f *Form, filter store.DeliveryFilter) error {
 	if !f.right() {
 		return &manage.Invalid{Fields: []manage.Field{{Name: "from, to", Message: "must be times such as 2026-11-26T22:15"}}}
@@ -44,6 +45,9 @@ func (s *Server) export(v *visit, f *Form, filter store.DeliveryFilter) error {
 	}
 	ask := manage.ListDeliveries{Filter: filter, Page: manage.Page{Limit: manage.MaxLimit}}
 	for begun := false; ; begun = true {
+		if begun && !s.holds(v) {
+			panic(http.ErrAbortHandler)
+		}
 		_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(exportTime)) // only a recorder has none
 		found, err := s.Manager.ListDeliveries(v.r.Context(), v.caller, ask)
 		if err != nil && !begun {

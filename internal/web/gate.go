@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/feed"
@@ -112,10 +111,23 @@ func (s *Server) recognize(v *visit) error {
 	return err
 }
 
+// holds reports whether an answer that takes long may go on: the session has not ended since, may still what it
+// might, and the program is not about to stop.
+func (s *Server) holds(v *visit) bool {
+	select {
+	case <-s.Draining:
+		return false
+	default:
+	}
+	now := visit{w: v.w, r: v.r}
+	err := s.recognize(&now)
+	return err == nil && now.session.ID == v.session.ID && now.caller.Role == v.caller.Role
+}
+
 // signIn gives the browser the token of a session.
 func (v *visit) signIn(token string) {
 	http.SetCookie(v.w, &http.Cookie{
-		Name: sessionCookie, Value: token, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int((30 * 24 * time.Hour).Seconds()),
+		Name: sessionCookie, Value: token, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(auth.SessionLongest.Seconds()),
 	})
 }
 

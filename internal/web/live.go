@@ -74,12 +74,7 @@ func (s *Server) follow(v *visit, items <-chan feed.Item, row func(feed.Item) (l
 		case <-s.Draining:
 			return
 		case <-beat.C:
-			before := v.session.ID
-			v.session.ID = ""
-			if err := s.recognize(v); err != nil || v.session.ID != before {
-				return
-			}
-			ok = push(v, ": still here\n\n")
+			ok = s.holds(v) && push(v, ": still here\n\n")
 		case item, more := <-items:
 			if !more {
 				return

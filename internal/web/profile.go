@@ -61,22 +61,31 @@ func (s *Server) doPassword(v *visit) error {
 		return err
 	}
 	token, err := s.SignIns.ChangePassword(v.r.Context(), v.session, f.Get("present"), f.Get("password"), v.visitor())
-	var locked *auth.LockedError
 	switch {
 	case err == nil:
 		v.signIn(token)
 		return v.see("/settings/profile?done=password")
+	case errors.Is(err, auth.ErrShortPassword), errors.Is(err, auth.ErrLongPassword), errors.Is(err, auth.ErrCommonPassword):
+		f.Wrong["password"] = sentence(err.Error())
+	case f.takes(err):
+	default:
+		return s.unproven(v, f, "present", err)
+	}
+	return s.profile(v, http.StatusUnprocessableEntity, f)
+}
+
+// unproven answers a form whose sender did not prove to be the member: field is where they typed the password.
+func (s *Server) unproven(v *visit, f Form, field string, err error) error {
+	var locked *auth.LockedError
+	switch {
 	case errors.As(err, &locked):
 		v.w.Header().Set("Retry-After", retryAfter(locked.For))
 		f.Problem = sentence(locked.Error())
 		return s.profile(v, http.StatusTooManyRequests, f)
 	case errors.Is(err, auth.ErrNoMember):
-		f.Problem = sentence(err.Error())
+		f.Problem = sentence(auth.ErrNoMember.Error())
 	case errors.Is(err, auth.ErrWrongPassword):
-		f.Wrong["present"] = "This is not your present password."
-	case errors.Is(err, auth.ErrShortPassword), errors.Is(err, auth.ErrLongPassword), errors.Is(err, auth.ErrCommonPassword):
-		f.Wrong["password"] = sentence(err.Error())
-	case f.takes(err):
+		f.Wrong[field] = "This is not your present password."
 	default:
 		return err
 	}

@@ -20,8 +20,10 @@ type membersView struct {
 	Form
 	Roles   []auth.Role
 	Invites []store.Invite
-	Link    string // of the invitation that was just made; shown here only
-	Own     string // the id of whoever looks
+	// MoreInvites are open than are shown: a list of so many is somebody's mistake, and taking some back shows the others.
+	MoreInvites bool
+	Link        string // of the invitation that was just made; shown here only
+	Own         string // the id of whoever looks
 }
 
 // unlessShown passes an error on, unless the page has something to show that is shown once: that is shown then, beside a
@@ -48,7 +50,7 @@ func (s *Server) members(v *visit, status int, f Form, link string) error {
 		if err := s.unlessShown(v, link, err); err != nil {
 			return err
 		}
-		view.Invites = open.Rows
+		view.Invites, view.MoreInvites = open.Rows, open.Next != ""
 	}
 	return s.render(v, status, "members", "Members", view)
 }
@@ -248,15 +250,19 @@ func (s *Server) showServer(v *visit) error {
 
 // memberNames gives what the account's members are called, by their ids.
 func (s *Server) memberNames(v *visit) (map[string]string, error) {
-	members, err := s.Manager.ListMembers(v.r.Context(), v.caller, manage.Page{Limit: manage.MaxLimit})
-	if err != nil {
-		return nil, err
-	}
 	names := map[string]string{}
-	for _, u := range members.Rows {
-		names[u.ID] = u.Name
+	for page := (manage.Page{Limit: manage.MaxLimit}); ; {
+		members, err := s.Manager.ListMembers(v.r.Context(), v.caller, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range members.Rows {
+			names[u.ID] = u.Name
+		}
+		if page.Cursor = members.Next; page.Cursor == "" {
+			return names, nil
+		}
 	}
-	return names, nil
 }
 
 // auditRow is an entry with who did it.
@@ -267,6 +273,9 @@ type auditRow struct {
 
 // Path is the page of what it was done to; "" = it has none.
 func (r auditRow) Path() string {
+	if r.Action == "event.publish" { // whose id may look like anything
+		return "/events/" + url.PathEscape(r.Object)
+	}
 	kind, _, _ := strings.Cut(r.Object, "_")
 	switch kind {
 	case "ep":

@@ -51,10 +51,14 @@ func (s *Server) beginInvite(v *visit) error {
 }
 
 // beginLink sends a member to the issuer, to link who they are there. It must be a form of ours: a link from elsewhere
-// could have somebody link an identity that is not theirs.
+// could have somebody link an identity that is not theirs. It asks for the password, because who links an identity can come back by it.
 func (s *Server) beginLink(v *visit) error {
-	if v.session.UserID == "" {
-		return s.profile(v, http.StatusUnprocessableEntity, blank())
+	f, err := readForm(v)
+	if err != nil {
+		return err
+	}
+	if err := s.SignIns.Prove(v.r.Context(), v.session, f.Get("linking"), v.visitor()); err != nil {
+		return s.unproven(v, f, "linking", err)
 	}
 	return s.onward(v, issuer.Errand{Member: v.session.UserID, Next: "/settings/profile?done=linked"})
 }

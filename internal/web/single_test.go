@@ -24,9 +24,13 @@ func (p *person) holds(ticket string) { p.keep("__Host-ticket", ticket) }
 
 // linked is a member, signed in, whose profile is linked.
 func linked(w *world) *person {
-	zoe := w.owner()
-	zoe.goOn(zoe.post("/settings/profile/link", http.StatusOK), http.StatusOK).has("is linked", "sub-zoe")
-	return zoe
+	return w.owner().links()
+}
+
+func (p *person) links() *person {
+	p.w.t.Helper()
+	p.goOn(p.post("/settings/profile/link", http.StatusOK, "linking", password), http.StatusOK).has("is linked", "sub-zoe")
+	return p
 }
 
 func TestAnInvitationIsAcceptedBySingleSignOn(t *testing.T) {
@@ -65,7 +69,11 @@ func TestWhoLinksTheirProfileSignsInByIt(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
 	w := newWorld(t, p.settings)
-	zoe := linked(w)
+	someone := w.owner()
+	for _, guess := range []string{"", "not her password"} { // somebody found her browser open
+		someone.post("/settings/profile/link", http.StatusUnprocessableEntity, "linking", guess).has("This is not your present password")
+	}
+	zoe := someone.links()
 	zoe.get("/settings/profile", http.StatusOK).lacks("Link Example ID")
 	zoe.post("/sign-out", http.StatusOK).has("Continue with Example ID")
 	if done := zoe.get("/sign-in/oidc?next="+url.QueryEscape("/deliveries?status=failed&type=a"), http.StatusOK); done.path != "/deliveries?status=failed&type=a" {
@@ -114,11 +122,11 @@ func TestAnIdentityThatIsAnothersIsLinkedToNobodyElse(t *testing.T) {
 	max := w.somebody()
 	max.goOn(max.post(link+"/oidc", http.StatusOK), http.StatusConflict).has("belongs to another member already")
 	max.post(link, http.StatusOK, "name", "Max", "password", password) // the invitation was not used up
-	max.goOn(max.post("/settings/profile/link", http.StatusOK), http.StatusConflict).has("belongs to another member already")
+	max.goOn(max.post("/settings/profile/link", http.StatusOK, "linking", password), http.StatusConflict).has("belongs to another member already")
 	p.as("sub-max")
-	max.goOn(max.post("/settings/profile/link", http.StatusOK), http.StatusOK).has("sub-max")
+	max.goOn(max.post("/settings/profile/link", http.StatusOK, "linking", password), http.StatusOK).has("sub-max")
 	p.as("sub-max-2")
-	max.goOn(max.post("/settings/profile/link", http.StatusOK), http.StatusConflict).has("unlink that one first")
+	max.goOn(max.post("/settings/profile/link", http.StatusOK, "linking", password), http.StatusConflict).has("unlink that one first")
 }
 
 func TestALinkBegunByAnotherMemberLinksNothing(t *testing.T) {
@@ -127,13 +135,13 @@ func TestALinkBegunByAnotherMemberLinksNothing(t *testing.T) {
 	w := newWorld(t, p.settings)
 	zoe := w.owner()
 	link := zoe.invited("max@example.com", "viewer")
-	onward := zoe.post("/settings/profile/link", http.StatusOK)
+	onward := zoe.post("/settings/profile/link", http.StatusOK, "linking", password)
 	// Somebody else signs in with the same browser, before it comes back.
 	zoe.post(link, http.StatusOK, "name", "Max", "password", password)
 	zoe.goOn(onward, http.StatusConflict).has("not signed in here any more")
 	zoe.get("/settings/profile", http.StatusOK).has("max@example.com").lacks("sub-zoe")
 
-	onward = zoe.post("/settings/profile/link", http.StatusOK)
+	onward = zoe.post("/settings/profile/link", http.StatusOK, "linking", password)
 	zoe.post("/sign-out", http.StatusOK)
 	zoe.goOn(onward, http.StatusConflict)
 	zoe.single(http.StatusForbidden).has("nobody here is linked to that")
@@ -338,7 +346,7 @@ func TestAnIssuerThatIsAwayIsSaidSo(t *testing.T) {
 				cfg.SingleSignOn.Timeout = 500 * time.Millisecond
 			})
 			zoe := w.owner() // the server has started, and passwords are as good as ever
-			zoe.post("/settings/profile/link", http.StatusServiceUnavailable).has("Example ID cannot be reached", "Password")
+			zoe.post("/settings/profile/link", http.StatusServiceUnavailable, "linking", password).has("Example ID cannot be reached", "Password")
 			w.somebody().single(http.StatusServiceUnavailable).has("Example ID cannot be reached", "or sign in by password", `type="password"`)
 			if log := w.log.String(); !strings.Contains(log, "single sign-on failed") {
 				t.Errorf("the log says nothing of it: %s", log)
@@ -389,7 +397,7 @@ func TestWithoutAnIssuerThereIsNoSingleSignOn(t *testing.T) {
 	zoe := w.owner()
 	link := zoe.invited("max@example.com", "viewer")
 	zoe.get("/settings/profile", http.StatusOK).lacks("Single sign-on")
-	zoe.post("/settings/profile/link", http.StatusNotFound)
+	zoe.post("/settings/profile/link", http.StatusNotFound, "linking", password)
 	max := w.somebody()
 	max.get("/sign-in", http.StatusOK).lacks("Continue with")
 	max.get(link, http.StatusOK).lacks("Continue with")

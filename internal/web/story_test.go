@@ -106,6 +106,7 @@ func TestPeopleGiveDeadLettersUp(t *testing.T) {
 	c := zoe.key()
 	zoe.post("/event-types/alert.triggered/publish", http.StatusOK, "data",
 		html.UnescapeString(zoe.get("/event-types/alert.triggered", http.StatusOK).find(`(?s)<textarea name="data"[^>]*>(.*?)</textarea>`)))
+	zoe.get("/audit", http.StatusOK).has("event.publish").find(`href="/events/([0-9a-f-]{36})"`)
 	zoe.until("/dead-letters", "alert.triggered</td>")
 	one := "/deliveries/" + publish(t, c, "one.example").Deliveries[0].ID
 	zoe.until(one, `badge bad">failed`)

@@ -246,14 +246,21 @@ func insertLink(ctx context.Context, c conn, l store.Link) error {
 	return err
 }
 
-// UseLink gives a link once, and removes it.
-func (s *Store) UseLink(ctx context.Context, hash [32]byte, purpose string, now time.Time) (store.Link, error) {
-	l := store.Link{Hash: hash, Purpose: purpose}
-	err := s.write(ctx, "use link", func(ctx context.Context, c conn) error {
+// UseLink removes a link, and adds the session that it leads to.
+func (s *Store) UseLink(ctx context.Context, hash [32]byte, purpose string, now time.Time, begin func(store.Link) store.Session) (n store.Session, err error) {
+	err = s.write(ctx, "use link", func(ctx context.Context, c conn) error {
+		l := store.Link{Hash: hash, Purpose: purpose}
 		var expires int64
 		err := c.row(ctx, `delete from links where hash = $1 and purpose = $2 and expires_at > $3 returning account_id, expires_at`, hash[:], purpose, ms(now)).Scan(&l.AccountID, &expires)
+		if err != nil {
+			return err
+		}
 		l.ExpiresAt = at(expires)
-		return err
+		n = begin(l)
+		return insertSession(ctx, c, n)
 	})
-	return l, err
+	if err != nil {
+		return store.Session{}, err
+	}
+	return n, nil
 }

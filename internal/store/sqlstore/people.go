@@ -292,11 +292,6 @@ func (s *Store) SignIn(ctx context.Context, n store.Session, still func(store.Us
 	})
 }
 
-// CreateSession adds a session.
-func (s *Store) CreateSession(ctx context.Context, n store.Session) error {
-	return s.write(ctx, "create session", func(ctx context.Context, c conn) error { return insertSession(ctx, c, n) })
-}
-
 func insertSession(ctx context.Context, c conn, n store.Session) error {
 	_, err := c.exec(ctx, `insert into sessions (id, hash, account_id, user_id, role, agent, address, created_at, seen_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		n.ID, n.Hash[:], n.AccountID, n.UserID, n.Role, n.Agent, n.Address, ms(n.CreatedAt), ms(n.SeenAt), ms(n.ExpiresAt))

@@ -25,6 +25,7 @@ func accountChecks() []check {
 		{"set-up links offered and used by many at once make one key", setUpAtOnce},
 		{"there is no set-up beside a key", setUpDone},
 		{"a link is given once", linkOnce},
+		{"a link is used up with its session, or not at all", linkWhole},
 		{"a link used by many at once is given once", linkOnceAtOnce},
 		{"a link is not given for another purpose or after its end", linkRefused},
 	}
@@ -259,13 +260,37 @@ func linkOnce(w *world) {
 	want, other := linkOf(w.account), linkOf(w.account)
 	w.must("create link", w.s.CreateLink(w.ctx(), want))
 	w.must("create another", w.s.CreateLink(w.ctx(), other))
-	got, err := w.s.UseLink(w.ctx(), want.Hash, "portal", at(time.Minute))
+	n := sessionOf(w.account)
+	got, err := w.s.UseLink(w.ctx(), want.Hash, "portal", at(time.Minute), func(l store.Link) store.Session {
+		w.equal("link", l, want)
+		return n
+	})
 	w.must("use link", err)
-	w.equal("link", got, want)
-	_, err = w.s.UseLink(w.ctx(), want.Hash, "portal", at(time.Minute))
-	w.wantError("use it again", err, store.ErrNotFound)
-	_, err = w.s.UseLink(w.ctx(), other.Hash, "portal", at(time.Minute))
-	w.must("use the other", err)
+	w.equal("session", got, n)
+	found, err := w.s.SessionByHash(w.ctx(), n.Hash, at(time.Minute))
+	w.must("read its session", err)
+	w.equal("session as it is kept", found, n)
+	w.wantError("use it again", w.useLink(want.Hash, "portal", at(time.Minute)), store.ErrNotFound)
+	w.must("use the other", w.useLink(other.Hash, "portal", at(time.Minute)))
+}
+
+// linkWhole: where no session can begin, the link stays good.
+func linkWhole(w *world) {
+	link, n := linkOf(w.account), sessionOf(w.account)
+	w.must("create link", w.s.CreateLink(w.ctx(), link))
+	w.must("create another", w.s.CreateLink(w.ctx(), linkOf(w.account)))
+	taken := w.newSession(w.newUser("admin"))
+	n.ID = taken.ID
+	if _, err := w.s.UseLink(w.ctx(), link.Hash, "portal", at(0), func(store.Link) store.Session { return n }); err == nil {
+		w.t.Error("a session began with the id of another")
+	}
+	w.must("use the link after that", w.useLink(link.Hash, "portal", at(0)))
+}
+
+// useLink uses a link up, and answers the error.
+func (w *world) useLink(hash [32]byte, purpose string, now time.Time) error {
+	_, err := w.s.UseLink(w.ctx(), hash, purpose, now, func(l store.Link) store.Session { return sessionOf(l.AccountID) })
+	return err
 }
 
 func linkOnceAtOnce(w *world) {
@@ -273,7 +298,7 @@ func linkOnceAtOnce(w *world) {
 	w.must("create link", w.s.CreateLink(w.ctx(), link))
 	var given atomic.Int32
 	w.atOnce(20, func(int) error {
-		_, err := w.s.UseLink(w.ctx(), link.Hash, "portal", at(0))
+		err := w.useLink(link.Hash, "portal", at(0))
 		if err == nil {
 			given.Add(1)
 		}
@@ -290,12 +315,8 @@ func linkOnceAtOnce(w *world) {
 func linkRefused(w *world) {
 	link := linkOf(w.account)
 	w.must("create link", w.s.CreateLink(w.ctx(), link))
-	_, err := w.s.UseLink(w.ctx(), link.Hash, "setup", at(0))
-	w.wantError("use it for another purpose", err, store.ErrNotFound)
-	_, err = w.s.UseLink(w.ctx(), link.Hash, "portal", justAfter(link.ExpiresAt))
-	w.wantError("use it after its end", err, store.ErrNotFound)
-	_, err = w.s.UseLink(w.ctx(), linkOf(w.account).Hash, "portal", at(0))
-	w.wantError("use no link", err, store.ErrNotFound)
-	_, err = w.s.UseLink(w.ctx(), link.Hash, "portal", justBefore(link.ExpiresAt))
-	w.must("use it before its end", err)
+	w.wantError("use it for another purpose", w.useLink(link.Hash, "setup", at(0)), store.ErrNotFound)
+	w.wantError("use it after its end", w.useLink(link.Hash, "portal", justAfter(link.ExpiresAt)), store.ErrNotFound)
+	w.wantError("use no link", w.useLink(linkOf(w.account).Hash, "portal", at(0)), store.ErrNotFound)
+	w.must("use it before its end", w.useLink(link.Hash, "portal", justBefore(link.ExpiresAt)))
 }

@@ -151,7 +151,7 @@ func unscoped() map[string]string {
 		"KeyByHash": "the hash is the proof of who asks", "UseLink": "the hash is the proof of who asks",
 		"OfferSetup": own, "SetUp": "the hash is the proof of who asks", "SetUpOwner": "the hash is the proof of who asks", "CheckSetup": "the hash is the proof of who asks",
 		"InviteByHash": "the hash is the proof of who asks", "AcceptInvite": "the hash is the proof of who asks", "AcceptInviteWith": "the hash is the proof of who asks",
-		"SessionByHash": "the hash is the proof of who asks", "CreateSession": own, "CreateInvite": own,
+		"SessionByHash": "the hash is the proof of who asks", "CreateInvite": own,
 		"UserByIdentity": "an identity is somebody's in one account only, and its issuer is the proof",
 		"UserByEmail":    "an address is somebody's in one account only; what comes of it depends on the password",
 		"TouchSession":   "it is called with a session that was just found by its hash",

@@ -55,14 +55,24 @@ func (w *world) newUser(role string) store.User {
 	return got
 }
 
-func (w *world) newSession(u store.User) store.Session {
-	w.t.Helper()
+// sessionOf describes a session of nobody in particular, as a link gives it.
+func sessionOf(account string) store.Session {
 	id := newID("ses_")
-	n := store.Session{
-		ID: id, Hash: sha256.Sum256([]byte(id)), AccountID: u.AccountID, UserID: u.ID, Role: u.Role, Agent: "Browser/1", Address: "192.0.2.1",
+	return store.Session{
+		ID: id, Hash: sha256.Sum256([]byte(id)), AccountID: account, Role: "admin", Agent: "Browser/1", Address: "192.0.2.1",
 		CreatedAt: at(0), SeenAt: at(0), ExpiresAt: at(time.Hour),
 	}
-	w.must("create session", w.s.CreateSession(w.ctx(), n))
+}
+
+func (w *world) newSession(u store.User) store.Session {
+	w.t.Helper()
+	n := sessionOf(u.AccountID)
+	n.UserID, n.Role = u.ID, u.Role
+	link := linkOf(n.AccountID)
+	w.must("create link", w.s.CreateLink(w.ctx(), link))
+	got, err := w.s.UseLink(w.ctx(), link.Hash, link.Purpose, at(0), func(store.Link) store.Session { return n })
+	w.must("begin a session", err)
+	w.equal("session begun by a link", got, n)
 	n.Email, n.Name = u.Email, u.Name
 	return n
 }
