@@ -54,6 +54,9 @@ func TestEveryOperationRefusesACallerWithoutScopes(t *testing.T) {
 	}
 	for name, op := range operations(t) {
 		for who, caller := range callers {
+			if scopes[name] == auth.Publish && who == "only publishing" {
+				continue
+			}
 			if err := call(t, name, op, caller); !errors.Is(err, manage.ErrForbidden) {
 				t.Errorf("%s by a caller %s: got %v, want ErrForbidden", name, who, err)
 			}
