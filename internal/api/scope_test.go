@@ -102,7 +102,7 @@ func TestForeignIDsAreNotFound(t *testing.T) {
 	_, theirKey := auth.NewKey(third, "k", auth.Scopes{auth.Read}, time.Time{}, moment())
 	check(t, w.db.CreateKey(t.Context(), theirKey))
 
-	check(t, w.db.AddRecipient(t.Context(), store.Recipient{AccountID: third, Email: "theirs@example.com", By: "key_1", CreatedAt: moment()}, 20))
+	check(t, w.db.AddRecipient(t.Context(), store.Recipient{AccountID: third, Email: "theirs@example.com", By: "key_1", CreatedAt: moment()}, 20, 20))
 
 	ids := map[string]string{
 		"/v1/events/{id}": failed.EventID, "/v1/event-types/{type}": "order.shipped", "/v1/endpoints/{id}": e.ID,

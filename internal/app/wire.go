@@ -227,6 +227,7 @@ func (a *App) retain(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		a.inBatches(ctx, "discard what was left of deleted endpoints", a.db.SettleDeleted)
+		a.inBatches(ctx, "delete old mails", a.deleteMails)
 		if a.cfg.Retention > 0 {
 			a.inBatches(ctx, "delete old rows", a.deleteOld)
 		}
@@ -246,6 +247,16 @@ func (a *App) deleteOld(ctx context.Context, limit int) (int, error) {
 		return 0, err
 	}
 	return a.db.DeleteOld(ctx, now.Add(-a.cfg.Retention), limit)
+}
+
+// deleteMails deletes mails whether or not this server sends any: what waits since it had a mail server
+// must not be told when it has one again.
+func (a *App) deleteMails(ctx context.Context, limit int) (int, error) {
+	now, err := a.db.Clock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return a.db.DeleteMails(ctx, now.Add(-mail.Kept), limit)
 }
 
 // inBatches does a small batch after the other until nothing is left, or ctx ends.

@@ -1,8 +1,10 @@
 package mail
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,10 +15,16 @@ import (
 // Most is how many things a letter lists; of more it says how many there are.
 const Most = 50
 
+// mostRead is how many rows of a letter are read to find out what is still true and what is gravest:
+// more than an account has endpoints, unless the operator lets it have that many.
+const mostRead = 1000
+
 // Lengths of texts from outside, in characters.
 const (
-	maxName = 80
-	maxHint = 400
+	maxName    = 80
+	maxInTitle = 50 // of a name in a subject, so that what happened stands in it, too
+	maxHint    = 400
+	maxSubject = 220
 )
 
 // message is a mail on its way to the server.
@@ -29,92 +37,132 @@ type message struct {
 
 // site is what letters say of the place that they come from.
 type site struct {
-	url      string            // of the dashboard
-	accounts map[string]string // names by id
+	url     string // of the dashboard
+	account string // the name of the account that tells
+}
+
+// thing is one of those that a letter tells, cleaned.
+type thing struct {
+	store.Mail
+	Facts
+	kind kind
+}
+
+func thingOf(m store.Mail) thing { return thing{Mail: m, Facts: factsOf(m), kind: kindOf(m.Kind)} }
+
+// thingsOf gives what is still true of what a letter gathered, in the order in which it happened.
+func thingsOf(mails []store.Mail) []thing {
+	all := make([]thing, len(mails))
+	for i, m := range mails {
+		all[i] = thingOf(m)
+	}
+	slices.SortStableFunc(all, func(a, b thing) int { return a.At.Compare(b.At) })
+	told := map[string]bool{}
+	var last []thing
+	for _, t := range slices.Backward(all) {
+		if t.kind.about != nil {
+			about := t.kind.about(t.EndpointID, t.Facts)
+			if t.kind.yields && told[about] {
+				continue
+			}
+			told[about] = true
+		}
+		last = append(last, t)
+	}
+	slices.Reverse(last)
+	return last
+}
+
+// gravest gives the n gravest, in the order in which they happened.
+func gravest(all []thing, n int) []thing {
+	all = slices.SortedStableFunc(slices.Values(all), func(a, b thing) int { return cmp.Compare(a.kind.rank, b.kind.rank) })
+	all = all[:min(n, len(all))]
+	slices.SortStableFunc(all, func(a, b thing) int { return a.At.Compare(b.At) })
+	return all
 }
 
 // compose puts a letter into words. It is the same for the same letter, so that a repeated one is.
 func compose(l store.Letter, s site) message {
-	m := message{ID: l.ID, To: l.Email}
+	all := thingsOf(l.Mails)
+	more := len(all) - 1 + l.Count - len(l.Mails)
+	m := message{ID: l.ID, To: l.Email, Subject: line(Title(gravest(all, 1)[0].Mail), maxSubject)}
 	var b strings.Builder
-	if l.Count == 1 {
-		m.Subject = line(Title(l.Mails[0].Kind, l.Mails[0].Facts), 2*maxName)
-		s.whole(&b, l.Mails[0])
+	if more == 0 {
+		s.whole(&b, all[0])
 	} else {
-		m.Subject = fmt.Sprintf("%d things about your webhooks", l.Count)
-		b.WriteString("This happened to your webhook endpoints:\n\n")
-		for i, one := range l.Mails {
-			s.item(&b, i+1, one)
-		}
-		if more := l.Count - len(l.Mails); more > 0 {
-			fmt.Fprintf(&b, "... and %d more. All endpoints: %s/endpoints\n\n", more, s.url)
-		}
+		tail := fmt.Sprintf(", and %d more", more)
+		m.Subject = line(m.Subject, maxSubject-len(tail)) + tail
+		s.list(&b, gravest(all, Most), more+1)
 	}
-	s.foot(&b, l)
+	b.WriteString("-- \n")
+	s.why(&b)
 	m.Text = b.String()
 	return m
 }
 
 // whole tells one thing.
-func (s site) whole(b *strings.Builder, m store.Mail) {
-	k, f := kindOf(m.Kind), factsOf(m)
-	fmt.Fprintf(b, "Your webhook endpoint %s %s (%s UTC).\n\n", f.name(), k.more(f), f.At.UTC().Format("2 January 2006, 15:04"))
-	if f.Text != "" {
-		fmt.Fprintf(b, "%s\n\n", f.Text)
+func (s site) whole(b *strings.Builder, t thing) {
+	fmt.Fprintf(b, "Your webhook endpoint %s %s (%s UTC).\n\n", t.name(maxName), t.kind.more(t.Facts), t.At.UTC().Format("2 January 2006, 15:04"))
+	if t.Text != "" {
+		fmt.Fprintf(b, "%s\n\n", t.Text)
 	}
-	if f.Hint != "" {
-		fmt.Fprintf(b, "The last attempt (%s): %s\n\n", f.Class, f.Hint)
+	if t.Hint != "" {
+		fmt.Fprintf(b, "The last attempt (%s): %s\n\n", t.Class, t.Hint)
 	}
-	if f.Held > 0 {
+	if t.Held > 0 {
 		orMore := ""
-		if f.Held >= store.CountLimit {
+		if t.Held >= store.CountLimit {
 			orMore = " or more"
 		}
-		fmt.Fprintf(b, "Deliveries that are held: %d%s\n\n", f.Held, orMore)
+		fmt.Fprintf(b, "Deliveries that are held: %d%s\n\n", t.Held, orMore)
 	}
-	fmt.Fprintf(b, "%s\n\n%s\n\n", k.next, s.page(m))
+	fmt.Fprintf(b, "%s\n\n%s\n\n", t.kind.next(t.Facts), s.page(t))
+}
+
+// list tells several things of more.
+func (s site) list(b *strings.Builder, told []thing, of int) {
+	b.WriteString("This happened to your webhook endpoints:\n\n")
+	for i, t := range told {
+		s.item(b, i+1, t)
+	}
+	if more := of - len(told); more > 0 {
+		fmt.Fprintf(b, "... and %d more. All endpoints: %s/endpoints\n\n", more, s.url)
+	}
 }
 
 // item tells one thing of several.
-func (s site) item(b *strings.Builder, number int, m store.Mail) {
-	f := factsOf(m)
-	fmt.Fprintf(b, "%d. %s %s (%s UTC).\n", number, f.name(), kindOf(m.Kind).more(f), f.At.UTC().Format("2 January 2006, 15:04"))
-	for _, text := range []string{f.Text, f.Hint} {
+func (s site) item(b *strings.Builder, number int, t thing) {
+	fmt.Fprintf(b, "%d. %s %s (%s UTC).\n", number, t.name(maxName), t.kind.more(t.Facts), t.At.UTC().Format("2 January 2006, 15:04"))
+	for _, text := range []string{t.Text, t.Hint} {
 		if text != "" {
 			fmt.Fprintf(b, "   %s\n", text)
 		}
 	}
-	if len(s.accounts) > 1 {
-		fmt.Fprintf(b, "   Account: %s\n", s.account(m.AccountID))
-	}
-	fmt.Fprintf(b, "   %s\n\n", s.page(m))
+	fmt.Fprintf(b, "   %s\n\n", s.page(t))
 }
 
-// foot says why somebody gets this, and where to change it.
-func (s site) foot(b *strings.Builder, l store.Letter) {
-	whose := "several accounts name"
-	if len(s.accounts) == 1 {
-		whose = fmt.Sprintf("the account %s names", s.account(l.Mails[0].AccountID))
-	}
-	b.WriteString("-- \n")
-	s.why(b, whose)
+// why says why somebody gets this, and where to change it.
+func (s site) why(b *strings.Builder) {
+	fmt.Fprintf(b, "You get this because the account %s names your address for news of webhooks, or names\nnone and you are an owner or an admin. Change that here:\n%s/settings/notifications\n", s.account, s.url)
 }
 
-func (s site) why(b *strings.Builder, whose string) {
-	fmt.Fprintf(b, "You get this because %s your address for news of webhooks, or names\nnone and you are an owner or an admin. Change that here:\n%s/settings/notifications\n", whose, s.url)
-}
-
-// page is the address of an endpoint's page.
-func (s site) page(m store.Mail) string { return s.url + "/endpoints/" + m.EndpointID }
-
-func (s site) account(id string) string { return quoted(s.accounts[id], id) }
+// page is the address of the page of an endpoint that helps on.
+func (s site) page(t thing) string { return s.url + "/endpoints/" + t.EndpointID + t.kind.page }
 
 // test is a mail that shows that mail arrives.
-func (s site) test(id, to, account string) message {
+func (s site) test(id, to string) message {
 	var b strings.Builder
 	b.WriteString("This is a test. Mail from this server arrives.\n\n-- \n")
-	s.why(&b, "the account "+quoted(account, "")+" names")
+	s.why(&b)
 	return message{ID: id, To: to, Subject: "A test from ComplianceLayer", Text: b.String()}
+}
+
+// siteOf gives the place that an account's letters come from; an account without a name has its id.
+func siteOf(url, account, id string) site {
+	if account = line(account, maxName); account == "" {
+		return site{url: url, account: id}
+	}
+	return site{url: url, account: "\"" + account + "\""}
 }
 
 // factsOf reads what a mail tells, cleaned.
@@ -126,20 +174,14 @@ func factsOf(m store.Mail) Facts {
 	return f
 }
 
-// name says which endpoint it is.
-func (f Facts) name() string {
-	if description := line(f.Description, maxName); description != "" {
-		return "\"" + description + "\" (" + line(f.Host, maxName) + ")"
+// name says which endpoint it is, by its description and its host, or, without one, its host and its id. most
+// bounds each.
+func (t thing) name(most int) string {
+	host := line(t.Host, most)
+	if t.Description != "" {
+		return "\"" + line(t.Description, most) + "\" (" + host + ")"
 	}
-	return line(f.Host, maxName)
-}
-
-// quoted gives a name in quotes, or what stands for it.
-func quoted(name, otherwise string) string {
-	if name = line(name, maxName); name == "" {
-		return otherwise
-	}
-	return "\"" + name + "\""
+	return host + " (" + t.EndpointID + ")"
 }
 
 // line makes one line of a text from outside: no control character, and nothing that hides or turns

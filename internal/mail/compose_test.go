@@ -16,7 +16,7 @@ import (
 )
 
 func here() site {
-	return site{url: "https://hooks.example.com", accounts: map[string]string{"acc_1": "Acme"}}
+	return siteOf("https://hooks.example.com", "Acme", "acc_1")
 }
 
 func row(t *testing.T, kind delivery.Notice, f Facts) store.Mail {
@@ -64,25 +64,25 @@ Deliveries that are held: 12
 
 Nothing is sent to it now, and nothing is lost: what is for it is held. Repair the receiver, send it a test, then enable the endpoint.
 
-https://hooks.example.com/endpoints/ep_1
+https://hooks.example.com/endpoints/ep_1/recover
 
 `,
 		},
 		{
 			"gone, and little is known", delivery.DisabledIt, Facts{Reason: "gone"},
-			`Your webhook endpoint receiver.example was disabled`,
-			`Your webhook endpoint receiver.example was disabled because it answered 410 Gone (8 March 2026, 12:34 UTC).
+			`Your webhook endpoint receiver.example (ep_1) was disabled`,
+			`Your webhook endpoint receiver.example (ep_1) was disabled because it answered 410 Gone (8 March 2026, 12:34 UTC).
 
 Nothing is sent to it now, and nothing is lost: what is for it is held. Repair the receiver, send it a test, then enable the endpoint.
 
-https://hooks.example.com/endpoints/ep_1
+https://hooks.example.com/endpoints/ep_1/recover
 
 `,
 		},
 		{
 			"a warning", delivery.Warning, Facts{Failures: 5, DisableAfter: 10},
-			`Your webhook endpoint receiver.example is failing`,
-			`Your webhook endpoint receiver.example failed 5 times in a row and will be disabled after 10 (8 March 2026, 12:34 UTC).
+			`Your webhook endpoint receiver.example (ep_1) is failing`,
+			`Your webhook endpoint receiver.example (ep_1) failed 5 times in a row and will be disabled after 10 (8 March 2026, 12:34 UTC).
 
 One attempt that succeeds ends the count. Look at what the receiver answers.
 
@@ -92,10 +92,10 @@ https://hooks.example.com/endpoints/ep_1
 		},
 		{
 			"an alert", delivery.AlertOpened, Facts{Alert: delivery.AlertSlow, Share: 0.25, Attempts: 80},
-			`Your webhook endpoint receiver.example is slow`,
-			`Your webhook endpoint receiver.example is slow: 25 % of its last 80 attempts took longer than 10 s (8 March 2026, 12:34 UTC).
+			`Your webhook endpoint receiver.example (ep_1) is slow`,
+			`Your webhook endpoint receiver.example (ep_1) is slow: 25 % of its last 80 attempts took longer than 10 s (8 March 2026, 12:34 UTC).
 
-Everything is still sent to it. You are told when it is well again; look at its page for what it answers and how long it takes.
+Everything is still sent to it. You are told when this ends; look at its page for what it answers and how long it takes.
 
 https://hooks.example.com/endpoints/ep_1
 
@@ -103,8 +103,8 @@ https://hooks.example.com/endpoints/ep_1
 		},
 		{
 			"an alert that has closed", delivery.AlertClosed, Facts{Alert: delivery.AlertFailing, Share: 0.04, Attempts: 50},
-			`Your webhook endpoint receiver.example is well again`,
-			`Your webhook endpoint receiver.example is well again: it failed often, and now 4 % of its last 50 attempts failed (8 March 2026, 12:34 UTC).
+			`Your webhook endpoint receiver.example (ep_1) is well again`,
+			`Your webhook endpoint receiver.example (ep_1) is well again: it failed often, and now 4 % of its last 50 attempts failed (8 March 2026, 12:34 UTC).
 
 There is nothing to do.
 
@@ -114,10 +114,10 @@ https://hooks.example.com/endpoints/ep_1
 		},
 		{
 			"an alert that has closed because nothing is sent", delivery.AlertClosed, Facts{Alert: delivery.AlertRetries},
-			`Your webhook endpoint receiver.example is well again`,
-			`Your webhook endpoint receiver.example is no longer watched for this: it needed many retries, and nothing was sent to it for an hour (8 March 2026, 12:34 UTC).
+			`Your webhook endpoint receiver.example (ep_1) is no longer watched for this: it needed many retries`,
+			`Your webhook endpoint receiver.example (ep_1) is no longer watched for this: it needed many retries, and no attempt is left to judge it by (8 March 2026, 12:34 UTC).
 
-There is nothing to do.
+It was disabled or paused, was just enabled again, or got nothing for an hour. Whether it is well its next attempts will show.
 
 https://hooks.example.com/endpoints/ep_1
 
@@ -125,8 +125,8 @@ https://hooks.example.com/endpoints/ep_1
 		},
 		{
 			"a kind without words of its own", "eclipse", Facts{Text: "The moon is in the way."},
-			`Your webhook endpoint receiver.example needs a look`,
-			`Your webhook endpoint receiver.example needs a look (8 March 2026, 12:34 UTC).
+			`Your webhook endpoint receiver.example (ep_1) needs a look`,
+			`Your webhook endpoint receiver.example (ep_1) needs a look (8 March 2026, 12:34 UTC).
 
 The moon is in the way.
 
@@ -151,22 +151,85 @@ https://hooks.example.com/endpoints/ep_1
 func TestALetterOfManyThingsIsCut(t *testing.T) {
 	t.Parallel()
 	var mails []store.Mail
-	for range Most {
-		mails = append(mails, row(t, delivery.DisabledIt, Facts{Failures: 10}))
+	for i := range 70 {
+		kind, f := delivery.DisabledIt, Facts{Failures: 10}
+		if i%2 == 0 {
+			kind, f = delivery.AlertClosed, Facts{Alert: delivery.AlertSlow, Attempts: 50}
+		}
+		m := row(t, kind, f)
+		m.EndpointID = fmt.Sprintf("ep_%d", i)
+		mails = append(mails, m)
 	}
 	l := letterOf(mails...)
 	l.Count = 499
 	got := compose(l, here())
-	if got.Subject != "499 things about your webhooks" || strings.Count(got.Text, "https://hooks.example.com/endpoints/ep_1\n") != Most ||
-		!strings.Contains(got.Text, "... and 449 more.") || !strings.HasSuffix(got.Text, foot) || strings.Contains(got.Text, "Account:") {
+	if got.Subject != "Your webhook endpoint receiver.example (ep_1) was disabled, and 498 more" || strings.Count(got.Text, "https://hooks.example.com/endpoints/ep_") != Most ||
+		strings.Count(got.Text, "was disabled") != 35 || !strings.Contains(got.Text, "... and 449 more.") || !strings.HasSuffix(got.Text, foot) {
 		t.Errorf("got %q:\n%s", got.Subject, got.Text)
 	}
-	mails[1].AccountID = "acc_2"
-	s := here()
-	s.accounts["acc_2"] = "Other"
-	got = compose(letterOf(mails[:2]...), s)
-	if !strings.Contains(got.Text, `Account: "Acme"`) || !strings.Contains(got.Text, `Account: "Other"`) || !strings.Contains(got.Text, "several accounts name your address") {
-		t.Errorf("of two accounts:\n%s", got.Text)
+}
+
+// happened makes a mail of something that happened some minutes after noon.
+func happened(t *testing.T, minutes int, endpoint string, kind delivery.Notice, f Facts) store.Mail {
+	t.Helper()
+	f.At = time.Date(2026, time.March, 8, 12, minutes, 0, 0, time.UTC)
+	m := row(t, kind, f)
+	m.EndpointID = endpoint
+	return m
+}
+
+// A letter tells what is true when it is written, in the order in which it happened, however late it was gathered.
+func TestALetterTellsHowThingsEnded(t *testing.T) {
+	t.Parallel()
+	slow, failing := Facts{Alert: delivery.AlertSlow, Attempts: 50}, Facts{Alert: delivery.AlertFailing, Attempts: 50}
+	five, eight, ten := Facts{Failures: 5}, Facts{Failures: 8}, Facts{Failures: 10}
+	tests := []struct {
+		name    string
+		mails   []store.Mail
+		subject string // after the words that all begin with
+		told    []string
+	}{
+		{"it opened and closed", []store.Mail{
+			happened(t, 1, "ep_1", delivery.AlertOpened, slow), happened(t, 2, "ep_1", delivery.AlertClosed, slow),
+		}, "(ep_1) is well again", []string{"(ep_1) is well again"}},
+		{"it closed and opened, gathered the other way round", []store.Mail{
+			happened(t, 2, "ep_1", delivery.AlertOpened, slow), happened(t, 1, "ep_1", delivery.AlertClosed, slow),
+		}, "(ep_1) is slow", []string{"(ep_1) is slow"}},
+		{"alerts of two kinds and two endpoints", []store.Mail{
+			happened(t, 1, "ep_1", delivery.AlertOpened, slow), happened(t, 2, "ep_1", delivery.AlertClosed, failing), happened(t, 3, "ep_2", delivery.AlertClosed, slow),
+		}, "(ep_1) is slow, and 2 more", []string{"(ep_1) is slow", "(ep_1) is well again", "(ep_2) is well again"}},
+		{"warnings and the disabling, gathered the other way round", []store.Mail{
+			happened(t, 3, "ep_1", delivery.DisabledIt, ten), happened(t, 2, "ep_1", delivery.Warning, eight), happened(t, 1, "ep_1", delivery.Warning, five),
+		}, "(ep_1) was disabled", []string{"(ep_1) was disabled"}},
+		{"two warnings", []store.Mail{
+			happened(t, 1, "ep_1", delivery.Warning, five), happened(t, 2, "ep_1", delivery.Warning, eight),
+		}, "(ep_1) is failing", []string{"(ep_1) failed 8 times"}},
+		{"a warning after it was enabled again, and another's", []store.Mail{
+			happened(t, 1, "ep_2", delivery.Warning, five), happened(t, 2, "ep_1", delivery.DisabledIt, ten), happened(t, 3, "ep_1", delivery.Warning, five),
+		}, "(ep_1) was disabled, and 2 more", []string{"(ep_2) failed 5", "(ep_1) was disabled", "(ep_1) failed 5"}},
+		{"two disablings", []store.Mail{
+			happened(t, 1, "ep_1", delivery.DisabledIt, ten), happened(t, 2, "ep_1", delivery.DisabledIt, ten),
+		}, "(ep_1) was disabled, and 1 more", []string{"(ep_1) was disabled", "(ep_1) was disabled"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := compose(letterOf(tt.mails...), here())
+			if want := "Your webhook endpoint receiver.example " + tt.subject; got.Subject != want {
+				t.Errorf("subject %q, want %q", got.Subject, want)
+			}
+			rest := got.Text
+			for _, want := range tt.told {
+				_, after, ok := strings.Cut(rest, want)
+				if !ok {
+					t.Errorf("%q is not told in its place:\n%s", want, got.Text)
+				}
+				rest = after
+			}
+			if n := strings.Count(got.Text, "receiver.example"); n != len(tt.told) {
+				t.Errorf("it tells %d things, want %d:\n%s", n, len(tt.told), got.Text)
+			}
+		})
 	}
 }
 
@@ -177,18 +240,18 @@ func TestWhatComesFromOutsideStaysOnItsLine(t *testing.T) {
 	s := mailtest.New(t, mailtest.Config{})
 	sender := senderTo(t, s, nil)
 	f := Facts{Host: evil, Description: evil, Reason: evil, Class: evil, Hint: strings.Repeat(evil, 100), Text: evil, Failures: 10}
-	place := site{url: "https://hooks.example.com", accounts: map[string]string{"acc_1": evil}}
+	place := siteOf("https://hooks.example.com", evil, "acc_1")
 	one := compose(letterOf(row(t, delivery.DisabledIt, f)), place)
 	many := compose(letterOf(row(t, delivery.Warning, f), row(t, "eclipse", f)), place)
-	test := place.test("test_1", "zoe@example.com", evil)
+	test := place.test("test_1", "zoe@example.com")
 	for _, m := range []message{one, many, test} {
 		if strings.ContainsFunc(m.Text, func(r rune) bool { return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) }) || strings.Contains(m.Text, "\nBcc:") {
 			t.Errorf("text: %q", m.Text)
 		}
-		if strings.ContainsFunc(m.Subject, unicode.IsControl) || len([]rune(m.Subject)) > 2*maxName {
+		if strings.ContainsFunc(m.Subject, unicode.IsControl) || len([]rune(m.Subject)) > maxSubject {
 			t.Errorf("subject: %q", m.Subject)
 		}
-		if err := sender.send(t.Context(), m); err != nil {
+		if err := sender.send(t.Context(), m, unasked); err != nil {
 			t.Fatal(detail(err))
 		}
 	}
@@ -239,7 +302,8 @@ func TestWhatIsToldOnce(t *testing.T) {
 		{store.NoticeRow{ID: "1", Kind: delivery.DisabledIt, EndpointID: "ep_1", Failures: 10}, "disabled:1", 0},
 		{store.NoticeRow{ID: "2", Kind: delivery.Warning, EndpointID: "ep_1", Failures: 5}, "warning:ep_1:5", 6 * time.Hour},
 		{store.NoticeRow{ID: "3", Kind: delivery.Warning, EndpointID: "ep_1", Failures: 8}, "warning:ep_1:8", 6 * time.Hour},
-		{store.NoticeRow{ID: "5", Kind: delivery.AlertOpened, EndpointID: "ep_1"}, "alert_opened:ep_1:slow", time.Hour},
+		{store.NoticeRow{ID: "5", Kind: delivery.AlertOpened, EndpointID: "ep_1"}, "alert:ep_1:slow", 0},
+		{store.NoticeRow{ID: "6", Kind: delivery.AlertClosed, EndpointID: "ep_1"}, "alert:ep_1:slow", 0},
 		{store.NoticeRow{ID: "4", Kind: "eclipse", EndpointID: "ep_1"}, "eclipse:ep_1", 6 * time.Hour},
 	}
 	for _, tt := range tests {
@@ -297,6 +361,6 @@ func FuzzLine(f *testing.F) {
 }
 
 func ExampleTitle() {
-	fmt.Println(Title(delivery.Warning, json.RawMessage(`{"host":"receiver.example","description":"Ticket system"}`)))
+	fmt.Println(Title(store.Mail{Kind: delivery.Warning, Facts: json.RawMessage(`{"host":"receiver.example","description":"Ticket system"}`)}))
 	// Output: Your webhook endpoint "Ticket system" (receiver.example) is failing
 }

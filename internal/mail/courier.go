@@ -4,27 +4,40 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
 const (
-	// rest is the least time between two mails to one address.
+	// rest is the least time between two mails of an account to one address.
 	rest = 5 * time.Minute
+	// DailyMails is how many mails an address gets from an account in a day, test mails among them. At one in
+	// rest there could be 288: too many for somebody whom a stranger has named.
+	DailyMails = 50
 	// lease is how long a letter is this node's: the time to send it, and as much to record that.
 	lease = 2 * sendTime
+	// handLease is how long it is once the mail server may have it.
+	handLease = lease + answerTime
+	// maxHanded is how often a mail is handed over of which nobody knows whether it arrived.
+	maxHanded = 3
+	// senders is how many letters are sent at once: a mail server that takes minutes over one holds up no others.
+	senders = 4
 	// A mail server that is away is tried again after 1 m, 2 m, 4 m ... 1 h: with maxTries for three days.
 	retryFirst   = time.Minute
 	retryLongest = time.Hour
 	maxTries     = 78
 	// lastWords is how long sending and recording may take when the program stops.
 	lastWords = 5 * time.Second
-	// kept is how long mails that ended are kept: for the page, and to tell nothing twice.
-	kept = 7 * 24 * time.Hour
-	// deleteEvery and deleteBatch say how those that are older are removed.
-	deleteEvery = time.Hour
-	deleteBatch = 1000
+	// Kept is how long mails are kept: for the page, and to tell nothing twice. What waits for longer, nobody
+	// sends: a letter is tried for three days, and what comes meanwhile for three more.
+	Kept = 7 * 24 * time.Hour
+	// adoptEvery is how often to look for mails that nobody will send, adoptAfter how old they are.
+	adoptEvery = 10 * time.Minute
+	adoptAfter = 10 * time.Minute
 )
 
 // wait says how long to wait after a try that failed, and false when it was the last. tries counts it.
@@ -53,9 +66,8 @@ type CourierConfig struct {
 // Courier sends what the outbox has.
 type Courier struct {
 	CourierConfig
-	wake    chan struct{}
-	away    bool      // the store did not answer last time
-	deleted time.Time // when old mails were last deleted; Run's own
+	wake chan struct{}
+	away atomic.Bool // the store did not answer last time
 }
 
 // NewCourier makes a Courier; Run starts it.
@@ -71,30 +83,50 @@ func (c *Courier) Wake() {
 	}
 }
 
-// Run sends letters until ctx ends. One that is on its way then has a moment to get through.
+// Run sends letters until ctx ends. Those that are on their way then have a moment to get through.
 func (c *Courier) Run(ctx context.Context) error {
-	tick := time.NewTicker(c.Every)
+	var all sync.WaitGroup
+	all.Go(func() { c.repeat(ctx, adoptEvery, nil, c.adopt) })
+	for range senders {
+		all.Go(func() { c.repeat(ctx, c.Every, c.wake, c.round) })
+	}
+	all.Wait()
+	return nil
+}
+
+// repeat does something now and then, and when it is woken, until ctx ends.
+func (c *Courier) repeat(ctx context.Context, every time.Duration, wake <-chan struct{}, do func(context.Context) error) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		err := c.round(ctx)
-		if err != nil && ctx.Err() == nil && !c.away {
+		err := do(ctx)
+		if ctx.Err() == nil && !c.away.Swap(err != nil) && err != nil {
 			c.Log.Error("mails not looked for; they stay and are tried again", slog.Any("error", err))
 		}
-		c.away = err != nil
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-c.wake:
+			return
+		case <-wake:
 		case <-tick.C:
 		}
 	}
 }
 
-// round sends all that is due, one letter after the other, as long as the mail server takes them.
-func (c *Courier) round(ctx context.Context) error {
-	if err := c.deleteOld(ctx); err != nil {
+// adopt makes due what a node of the release before has left.
+func (c *Courier) adopt(ctx context.Context) error {
+	now, err := c.Store.Clock(ctx)
+	if err != nil {
 		return err
 	}
+	n, err := c.Store.AdoptMails(ctx, now, now.Add(-adoptAfter))
+	if n > 0 {
+		c.Log.Info("mails taken over", slog.Int("count", n))
+	}
+	return err
+}
+
+// round sends what is due, one letter after the other, as long as the mail server takes them.
+func (c *Courier) round(ctx context.Context) error {
 	for ctx.Err() == nil {
 		l, err := c.claim(ctx)
 		if errors.Is(err, store.ErrNotFound) {
@@ -116,7 +148,9 @@ func (c *Courier) claim(ctx context.Context) (store.Letter, error) {
 		return store.Letter{}, err
 	}
 	// No letter waits for longer than retryLongest: what does was written before the clock was put back.
-	return c.Store.ClaimLetter(ctx, store.LetterClaim{Now: now, Until: now.Add(lease), Beyond: now.Add(2 * retryLongest), Most: Most})
+	return c.Store.ClaimLetter(ctx, store.LetterClaim{
+		Now: now, Until: now.Add(lease), Beyond: now.Add(2 * retryLongest), Most: mostRead, Daily: DailyMails, Later: now.Add(retryLongest),
+	})
 }
 
 // deliver sends a letter and records what became of it. It answers false when the mail server is not
@@ -127,36 +161,91 @@ func (c *Courier) deliver(ctx context.Context, l store.Letter) (goesOn bool, err
 	if len(l.Mails) == 0 { // somebody has removed its rows
 		return true, lost(c.Store.EndLetter(ctx, l, store.MailSent, "", time.Time{}, time.Time{}))
 	}
-	s, err := c.site(ctx, l)
+	if l.Handed >= maxHanded { // by nodes that died over it
+		return true, c.end(ctx, l, store.MailUnknown, neverSaid)
+	}
+	to, err := c.Store.MailAddresses(ctx, l.AccountID)
 	if err != nil {
 		return false, err // the lease ends, and the letter is tried again
 	}
-	err = c.Sender.send(ctx, compose(l, s))
-	now, clockErr := c.Store.Clock(ctx)
-	if clockErr != nil {
-		return false, clockErr
+	if !slices.Contains(to, l.Email) {
+		return true, c.end(ctx, l, store.MailDropped, "This address is not told any more.")
 	}
-	attrs := []any{slog.String("letter", l.ID), slog.String("account_id", l.Mails[0].AccountID), slog.Int("count", l.Count), slog.Int("attempt", l.Attempts)}
+	s, err := c.site(ctx, l)
+	if err != nil {
+		return false, err
+	}
+	err = c.Sender.send(ctx, compose(l, s), func(ctx context.Context) error { return c.hand(ctx, l) })
 	if err == nil {
-		c.Log.Info("mail sent", attrs...)
-		return true, lost(c.Store.EndLetter(ctx, l, store.MailSent, "", now, now.Add(rest)))
+		return true, c.end(ctx, l, store.MailSent, "")
 	}
 	var p *Problem
 	if !errors.As(err, &p) {
-		return false, err
+		return true, lost(err)
 	}
-	attrs = append(attrs, slog.String("error", p.Text), slog.String("detail", p.Detail))
+	return p.Letter, c.after(ctx, l, p)
+}
+
+// hand makes sure that the letter is this node's still, before the mail server gets it.
+func (c *Courier) hand(ctx context.Context, l store.Letter) error {
+	now, err := c.Store.Clock(ctx)
+	if err != nil {
+		return err
+	}
+	return c.Store.HandLetter(ctx, l, now.Add(handLease))
+}
+
+// neverSaid is the problem of a mail that may have arrived.
+const neverSaid = "The mail server was given the mail three times and never said whether it took it: it is unknown whether it arrived."
+
+// after records a try that failed.
+func (c *Courier) after(ctx context.Context, l store.Letter, p *Problem) error {
 	if p.Final {
-		c.Log.Warn("mail refused; it is dropped", attrs...)
-		return true, lost(c.Store.EndLetter(ctx, l, store.MailRefused, p.Text, now, now.Add(rest)))
+		return c.end(ctx, l, store.MailRefused, p.Text, slog.String("detail", p.Detail))
+	}
+	if p.Unknown {
+		l.Handed++
+	}
+	if l.Handed >= maxHanded {
+		return c.end(ctx, l, store.MailUnknown, neverSaid, slog.String("detail", p.Detail))
 	}
 	later, more := wait(l.Attempts)
 	if !more {
-		c.Log.Warn("mail given up", attrs...)
-		return false, lost(c.Store.EndLetter(ctx, l, store.MailGivenUp, p.Text, now, now.Add(rest)))
+		return c.end(ctx, l, store.MailGivenUp, p.Text, slog.String("detail", p.Detail))
 	}
-	c.Log.Warn("mail not sent; it is tried again", append(attrs, slog.Duration("after", later))...)
-	return false, lost(c.Store.PostponeLetter(ctx, l, p.Text, now.Add(later)))
+	now, err := c.Store.Clock(ctx)
+	if err != nil {
+		return err
+	}
+	c.Log.Warn("mail not sent; it is tried again", append(attrs(l), slog.String("error", p.Text), slog.String("detail", p.Detail), slog.Duration("after", later))...)
+	return lost(c.Store.PostponeLetter(ctx, l, p.Text, now.Add(later)))
+}
+
+// ends are what the log says of letters that end.
+var ends = map[store.MailState]string{
+	store.MailRefused: "mail refused; it is dropped",
+	store.MailGivenUp: "mail given up",
+	store.MailUnknown: "mail given up; nobody knows whether it arrived",
+	store.MailDropped: "mail dropped; its address is not told any more",
+}
+
+// end ends a letter.
+func (c *Courier) end(ctx context.Context, l store.Letter, state store.MailState, problem string, more ...any) error {
+	now, err := c.Store.Clock(ctx)
+	if err != nil {
+		return err
+	}
+	if state == store.MailSent {
+		c.Log.Info("mail sent", attrs(l)...)
+	} else {
+		c.Log.Warn(ends[state], append(append(attrs(l), slog.String("error", problem)), more...)...)
+	}
+	return lost(c.Store.EndLetter(ctx, l, state, problem, now, now.Add(rest)))
+}
+
+// attrs says in the log which letter it is.
+func attrs(l store.Letter) []any {
+	return []any{slog.String("letter", l.ID), slog.String("account_id", l.AccountID), slog.Int("count", l.Count), slog.Int("attempt", l.Attempts)}
 }
 
 // lost passes over a lease that was lost: another node has the letter.
@@ -167,20 +256,13 @@ func lost(err error) error {
 	return err
 }
 
-// site reads the names of the accounts that a letter is about.
+// site reads the name of the account that a letter is of.
 func (c *Courier) site(ctx context.Context, l store.Letter) (site, error) {
-	s := site{url: c.Sender.PublicURL(), accounts: map[string]string{}}
-	for _, m := range l.Mails {
-		if _, known := s.accounts[m.AccountID]; known {
-			continue
-		}
-		a, err := c.Store.Account(ctx, m.AccountID)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return s, err
-		}
-		s.accounts[m.AccountID] = a.Name
+	a, err := c.Store.Account(ctx, l.AccountID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return site{}, err
 	}
-	return s, nil
+	return siteOf(c.Sender.PublicURL(), a.Name, l.AccountID), nil
 }
 
 // lingering gives a context that ends a while after another.
@@ -194,22 +276,4 @@ func lingering(ctx context.Context, after time.Duration) (context.Context, conte
 		}
 	})
 	return own, func() { stop(); cancel() }
-}
-
-// deleteOld removes mails that nobody looks at any more, now and then.
-func (c *Courier) deleteOld(ctx context.Context) error {
-	if time.Since(c.deleted) < deleteEvery {
-		return nil
-	}
-	now, err := c.Store.Clock(ctx)
-	if err != nil {
-		return err
-	}
-	for n := deleteBatch; n == deleteBatch; {
-		if n, err = c.Store.DeleteMails(ctx, now.Add(-kept), deleteBatch); err != nil {
-			return err
-		}
-	}
-	c.deleted = time.Now()
-	return nil
 }

@@ -37,65 +37,93 @@ const warnedFor = 6 * time.Hour
 
 // kind says how notices of a kind are told by mail.
 type kind struct {
-	// topic names what is told once in `again`; nil = each notice is told.
+	// topic names what is told once in `again`, and never after what happened later; nil = each notice is told.
 	topic func(n store.NoticeRow, f Facts) string
 	again time.Duration
+	// about names what it tells the state of; nil = nothing that another tells, too. In a letter a kind that
+	// yields is told only if it is the last that is about that.
+	about  func(endpointID string, f Facts) string
+	yields bool
+	rank   int // how grave it is, 0 the most
 	// is completes "Your webhook endpoint X ..." in a subject, more in a sentence.
 	is   func(f Facts) string
 	more func(f Facts) string
-	next string // what to do
+	next func(f Facts) string // what to do
+	page string               // of the endpoint, that it leads to
 }
 
 // kinds are the notices that people get mails of. A further one is one entry here.
 var kinds = map[delivery.Notice]kind{
 	delivery.DisabledIt: {
-		is: func(Facts) string { return "was disabled" },
+		about: failures,
+		is:    func(Facts) string { return "was disabled" },
 		more: func(f Facts) string {
 			if f.Reason == string(delivery.ByGone) {
 				return "was disabled because it answered 410 Gone"
 			}
 			return fmt.Sprintf("was disabled after %d failed attempts in a row", f.Failures)
 		},
-		next: "Nothing is sent to it now, and nothing is lost: what is for it is held. Repair the receiver, send it a test, then enable the endpoint.",
+		next: always("Nothing is sent to it now, and nothing is lost: what is for it is held. Repair the receiver, send it a test, then enable the endpoint."),
+		page: "/recover",
 	},
 	delivery.Warning: {
-		topic: func(n store.NoticeRow, _ Facts) string { return fmt.Sprintf("warning:%s:%d", n.EndpointID, n.Failures) },
-		again: warnedFor,
-		is:    func(Facts) string { return "is failing" },
+		topic:  func(n store.NoticeRow, _ Facts) string { return fmt.Sprintf("warning:%s:%d", n.EndpointID, n.Failures) },
+		again:  warnedFor,
+		about:  failures,
+		yields: true,
+		rank:   1,
+		is:     func(Facts) string { return "is failing" },
 		more: func(f Facts) string {
 			return fmt.Sprintf("failed %d times in a row and will be disabled after %d", f.Failures, f.DisableAfter)
 		},
-		next: "One attempt that succeeds ends the count. Look at what the receiver answers.",
+		next: always("One attempt that succeeds ends the count. Look at what the receiver answers."),
 	},
+	// Each opening and closing is told, so that the last that is told is true. The watch bounds how often
+	// an alert changes, and a letter tells only how it ended.
 	delivery.AlertOpened: {
-		topic: alertTopic,
-		again: alertedFor,
-		is:    func(f Facts) string { return alertWords[f.Alert].is },
+		topic:  func(n store.NoticeRow, f Facts) string { return alert(n.EndpointID, f) },
+		about:  alert,
+		yields: true,
+		rank:   2,
+		is:     func(f Facts) string { return alertWords[f.Alert].is },
 		more: func(f Facts) string {
 			return fmt.Sprintf("%s: %.0f %% of its last %d attempts %s", alertWords[f.Alert].is, 100*f.Share, f.Attempts, alertWords[f.Alert].bad)
 		},
-		next: "Everything is still sent to it. You are told when it is well again; look at its page for what it answers and how long it takes.",
+		next: always("Everything is still sent to it. You are told when this ends; look at its page for what it answers and how long it takes."),
 	},
 	delivery.AlertClosed: {
-		topic: alertTopic,
-		again: alertedFor,
-		is:    func(Facts) string { return "is well again" },
+		topic:  func(n store.NoticeRow, f Facts) string { return alert(n.EndpointID, f) },
+		about:  alert,
+		yields: true,
+		rank:   3,
+		is: func(f Facts) string {
+			if f.Attempts == 0 {
+				return "is no longer watched for this: it " + alertWords[f.Alert].was
+			}
+			return "is well again"
+		},
 		more: func(f Facts) string {
 			if f.Attempts == 0 {
-				return fmt.Sprintf("is no longer watched for this: it %s, and nothing was sent to it for an hour", alertWords[f.Alert].was)
+				return fmt.Sprintf("is no longer watched for this: it %s, and no attempt is left to judge it by", alertWords[f.Alert].was)
 			}
 			return fmt.Sprintf("is well again: it %s, and now %.0f %% of its last %d attempts %s", alertWords[f.Alert].was, 100*f.Share, f.Attempts, alertWords[f.Alert].bad)
 		},
-		next: "There is nothing to do.",
+		next: func(f Facts) string {
+			if f.Attempts == 0 {
+				return "It was disabled or paused, was just enabled again, or got nothing for an hour. Whether it is well its next attempts will show."
+			}
+			return "There is nothing to do."
+		},
 	},
 }
 
-// alertedFor is how long the opening of the same alert of an endpoint, or its closing, is told once.
-const alertedFor = time.Hour
+func always(text string) func(Facts) string { return func(Facts) string { return text } }
 
-func alertTopic(n store.NoticeRow, f Facts) string {
-	return fmt.Sprintf("%s:%s:%s", n.Kind, n.EndpointID, f.Alert)
-}
+// failures names the failures in a row of an endpoint, which warnings and a disabling are about.
+func failures(endpointID string, _ Facts) string { return "failures:" + endpointID }
+
+// alert names an endpoint's alert of a kind, whose openings and closings are one topic.
+func alert(endpointID string, f Facts) string { return fmt.Sprintf("alert:%s:%s", endpointID, f.Alert) }
 
 // alertWords says what each alert is about: what the endpoint does, what it did, and what was wrong with attempts.
 var alertWords = map[delivery.AlertKind]struct{ is, was, bad string }{
@@ -111,9 +139,10 @@ var silent = map[delivery.Notice]bool{delivery.DeadLettered: true}
 var general = kind{
 	topic: func(n store.NoticeRow, _ Facts) string { return fmt.Sprintf("%s:%s", n.Kind, n.EndpointID) },
 	again: warnedFor,
+	rank:  2,
 	is:    func(Facts) string { return "needs a look" },
 	more:  func(Facts) string { return "needs a look" },
-	next:  "Look at the endpoint's page.",
+	next:  always("Look at the endpoint's page."),
 }
 
 func kindOf(n delivery.Notice) kind {
@@ -127,10 +156,9 @@ func kindOf(n delivery.Notice) kind {
 func Tells(n delivery.Notice) bool { return n != delivery.NoNotice && !silent[n] }
 
 // Title says in a few words what a mail tells.
-func Title(n delivery.Notice, facts json.RawMessage) string {
-	var f Facts
-	_ = json.Unmarshal(facts, &f) // written by Rows
-	return fmt.Sprintf("Your webhook endpoint %s %s", f.name(), kindOf(n).is(f))
+func Title(m store.Mail) string {
+	t := thingOf(m)
+	return fmt.Sprintf("Your webhook endpoint %s %s", t.name(maxInTitle), t.kind.is(t.Facts))
 }
 
 // Rows gives the mails of a notice to addresses, to be written with its end. Their ids are made
@@ -149,7 +177,7 @@ func Rows(n store.NoticeRow, f Facts, to []string, now time.Time) ([]store.Mail,
 	for i, email := range to {
 		rows[i] = store.Mail{
 			ID: idOf(n.ID, email), AccountID: n.AccountID, Email: email, Topic: topic, EndpointID: n.EndpointID,
-			Kind: n.Kind, Facts: facts, CreatedAt: now, Again: k.again,
+			Kind: n.Kind, Facts: facts, CreatedAt: now, HappenedAt: f.At, Again: k.again,
 		}
 	}
 	return rows, nil

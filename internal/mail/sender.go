@@ -9,13 +9,11 @@ import (
 	"fmt"
 	"net"
 	"net/mail"
-	"net/textproto"
 	"strconv"
 	"strings"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
-	"github.com/wneessen/go-mail/smtp"
 
 	"github.com/compliancelayer/compliancelayer/internal/egress"
 )
@@ -28,8 +26,13 @@ const (
 )
 
 const (
-	// sendTime bounds the sending of one mail as a whole.
+	// sendTime bounds the sending of one mail as a whole, up to its end.
 	sendTime = 30 * time.Second
+	// answerTime is how long the mail server may take to answer after the end of a mail: RFC 5321, section
+	// 4.5.3.2.6. It may have taken the mail before it answers, and who gives up earlier sends it twice.
+	answerTime = 10 * time.Minute
+	// goodbyeTime bounds the end of a session, which matters to nobody.
+	goodbyeTime = 5 * time.Second
 	// maxRead bounds what the mail server may say meanwhile: its certificates and a few lines.
 	maxRead = 256 << 10
 )
@@ -45,7 +48,8 @@ type Config struct {
 	PublicURL func() string   // of the dashboard, for links
 	Resolver  egress.Resolver // nil = the machine's
 	Roots     *x509.CertPool  // nil = the system's
-	Timeout   time.Duration   // for one mail; 0 = 30 s
+	Timeout   time.Duration   // for one mail, up to its end; 0 = 30 s
+	Patience  time.Duration   // for the answer after that; 0 = 10 min
 }
 
 // Sender hands mails to a mail server, which the operator's settings name. It may be used by many goroutines.
@@ -78,6 +82,9 @@ func NewSender(c Config) (*Sender, error) {
 	if c.Timeout == 0 {
 		c.Timeout = sendTime
 	}
+	if c.Patience == 0 {
+		c.Patience = answerTime
+	}
 	s := &Sender{Config: c, host: host, secure: &tls.Config{ServerName: host, RootCAs: c.Roots, MinVersion: tls.VersionTLS12}}
 	_, s.domain, _ = strings.Cut(c.From, "@")
 	way := egress.ServerConfig{
@@ -96,27 +103,24 @@ func NewSender(c Config) (*Sender, error) {
 // *Problem.
 func (s *Sender) SendTest(ctx context.Context, to, account string) error {
 	id := "test_" + strings.ToLower(rand.Text())
-	return s.send(ctx, site{url: s.PublicURL()}.test(id, to, account))
+	return s.send(ctx, siteOf(s.PublicURL(), account, "").test(id, to), func(context.Context) error { return nil })
 }
 
 // Check makes sure that the mail server answers, with TLS and password as set. It sends nothing. An
 // error is a *Problem.
 func (s *Sender) Check(ctx context.Context) error {
-	return s.with(ctx, func(*gomail.Client, *smtp.Client) error { return nil })
+	return s.with(ctx, func(*session) error { return nil })
 }
 
 // send hands a mail to the mail server. nil means that the server has taken it on, whatever it does after
-// that; an error is a *Problem.
-func (s *Sender) send(ctx context.Context, m message) error {
+// that; an error is a *Problem, or that of `hand`, which is called before the server may have the mail:
+// when it fails, the server never gets it.
+func (s *Sender) send(ctx context.Context, m message, hand func(context.Context) error) error {
 	msg, err := s.build(m)
 	if err != nil {
-		return &Problem{Text: "This address cannot be put into a mail.", Final: true, Detail: err.Error()}
+		return &Problem{Text: "This address cannot be put into a mail.", Final: true, Letter: true, Detail: err.Error()}
 	}
-	err = s.with(ctx, func(c *gomail.Client, session *smtp.Client) error { return c.SendWithSMTPClient(session, msg) })
-	if msg.IsDelivered() {
-		return nil
-	}
-	return err
+	return s.with(ctx, func(x *session) error { return x.send(ctx, msg, hand) })
 }
 
 // build makes the mail's bytes-to-be. Nothing from outside gets into a header but the subject, which
@@ -138,9 +142,11 @@ func (s *Sender) build(m message) (*gomail.Msg, error) {
 }
 
 // with opens a session with the mail server, of bounded time, and ends it.
-func (s *Sender) with(ctx context.Context, use func(*gomail.Client, *smtp.Client) error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+func (s *Sender) with(ctx context.Context, use func(*session) error) error {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	x := &session{patience: s.Patience, over: time.AfterFunc(s.Timeout, cancel)}
+	defer x.over.Stop()
 	var ends []func()
 	defer func() {
 		for _, end := range ends {
@@ -160,13 +166,15 @@ func (s *Sender) with(ctx context.Context, use func(*gomail.Client, *smtp.Client
 	if err != nil {
 		return problemOf(err)
 	}
-	session, err := client.DialToSMTPClientWithContext(ctx)
-	if err == nil {
-		if err = use(client, session); err == nil {
-			_ = session.Quit() // it has taken the mail on; how it says goodbye does not matter
-		}
+	if x.Client, err = client.DialToSMTPClientWithContext(ctx); err != nil {
+		return problemOf(err)
 	}
-	return problemOf(err)
+	err = use(x)
+	if err == nil || isReply(err) {
+		x.allow(goodbyeTime)
+		_ = x.Quit() // how it says goodbye does not matter
+	}
+	return err
 }
 
 func (s *Sender) client(dial gomail.DialContextFunc) (*gomail.Client, error) {
@@ -187,63 +195,4 @@ func (s *Sender) client(dial gomail.DialContextFunc) (*gomail.Client, error) {
 			gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin, gomail.SMTPAuthCramMD5))
 	}
 	return gomail.NewClient(s.host, options...)
-}
-
-// Problem is why a mail was not sent.
-type Problem struct {
-	Text   string // for whoever the mail is of, in plain words
-	Final  bool   // trying again would only repeat it
-	Detail string // for operators; never a password
-}
-
-// Error gives the plain words.
-func (p *Problem) Error() string { return p.Text }
-
-// maxDetail bounds what a log says of a problem, in characters.
-const maxDetail = 500
-
-// problemOf puts an error of a session into words; nil is none.
-func problemOf(err error) error {
-	if err == nil {
-		return nil
-	}
-	var refused *gomail.SendError
-	if errors.As(err, &refused) {
-		return refusal(refused)
-	}
-	p := &Problem{Text: "The mail server cannot be reached, or does not answer as it should.", Detail: line(err.Error(), maxDetail)}
-	var reply *textproto.Error
-	var denied *egress.Error
-	var certificate *tls.CertificateVerificationError
-	switch {
-	case strings.Contains(err.Error(), "SMTP AUTH"):
-		p.Text, p.Detail = "The mail server does not take this server's user name and password.", "signing in was refused" // its reply may repeat the password
-		if errors.As(err, &reply) {
-			p.Detail = fmt.Sprintf("signing in was refused with %d", reply.Code)
-		}
-	case errors.As(err, &denied):
-		p.Text, p.Detail = "The mail server is at an address that this server may not call.", line(denied.Detail, maxDetail)
-	case errors.As(err, &certificate):
-		p.Text = "The mail server's certificate is not one that this server trusts."
-	}
-	return p
-}
-
-// refusal puts what the mail server said to a mail into words. Its own words are for
-// operators: they name machines of theirs.
-func refusal(e *gomail.SendError) *Problem {
-	code := strings.TrimSpace(fmt.Sprintf("%d %s", e.ErrorCode(), e.EnhancedStatusCode()))
-	p := &Problem{Detail: line(e.Error(), maxDetail)}
-	about := e.Reason == gomail.ErrSMTPRcptTo || e.Reason == gomail.ErrSMTPData || e.Reason == gomail.ErrSMTPDataClose
-	switch {
-	case e.ErrorCode() >= 500 && about:
-		p.Text, p.Final = fmt.Sprintf("The mail server refused it for good (%s). Check the address.", code), true
-	case e.ErrorCode() >= 500:
-		p.Text = fmt.Sprintf("The mail server takes no mail from this server (%s).", code)
-	case e.ErrorCode() >= 400:
-		p.Text = fmt.Sprintf("The mail server asks to try again later (%s).", code)
-	default:
-		p.Text = "The connection to the mail server ended before it had taken the mail."
-	}
-	return p
 }

@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
@@ -13,6 +14,8 @@ import (
 const (
 	// maxRecipients is how many addresses an account may name: a team, and a list of its own.
 	maxRecipients = 20
+	// maxNamed is how many addresses an account may add in a day: whoever is named may be a stranger, and gets mails.
+	maxNamed = 20
 	// testEvery is the least time between two test mails to an address: nobody is to be flooded by a button.
 	testEvery = time.Minute
 	// testWithin bounds all test mails of a call, so that its answer comes before a browser gives up.
@@ -53,8 +56,8 @@ func (m *Manager) ListRecipients(ctx context.Context, caller auth.Caller, _ stru
 	})
 }
 
-// AddRecipient adds an address to the caller's account. *Invalid when it is none, *store.Conflict when it is there,
-// store.ErrLimit when there are twenty.
+// AddRecipient adds an address to the caller's account. *Invalid when it is none, *store.Conflict when it is there
+// or twenty were added today, store.ErrLimit when there are twenty.
 func (m *Manager) AddRecipient(ctx context.Context, caller auth.Caller, email string) (store.Recipient, error) {
 	return change(ctx, m, caller, auth.Manage, "recipient.add", func(ctx context.Context) (store.Recipient, deed, error) {
 		if err := mayTell(caller); err != nil {
@@ -66,7 +69,7 @@ func (m *Manager) AddRecipient(ctx context.Context, caller auth.Caller, email st
 			return store.Recipient{}, deed{}, err
 		}
 		row := store.Recipient{AccountID: caller.AccountID, Email: email, By: caller.Actor, CreatedAt: now()}
-		if err := m.db.AddRecipient(ctx, row, maxRecipients); err != nil {
+		if err := m.db.AddRecipient(ctx, row, maxRecipients, maxNamed); err != nil {
 			return store.Recipient{}, deed{}, err
 		}
 		return row, deed{object: email, detail: "is told by mail"}, nil
@@ -98,7 +101,7 @@ func (m *Manager) ListMails(ctx context.Context, caller auth.Caller, page Page) 
 			rows, next, err := m.db.ListMails(ctx, caller.AccountID, p)
 			sent := make([]SentMail, len(rows))
 			for i, row := range rows {
-				sent[i] = SentMail{Mail: row, Title: mail.Title(row.Kind, row.Facts)}
+				sent[i] = SentMail{Mail: row, Title: mail.Title(row)}
 			}
 			return sent, next, err
 		})
@@ -123,41 +126,53 @@ func (m *Manager) TestMail(ctx context.Context, caller auth.Caller, _ struct{}) 
 		if err != nil {
 			return nil, deed{}, err
 		}
-		done, err := m.testAll(ctx, to, account.Name)
-		return done, deed{object: caller.AccountID, detail: counted(len(done), "address", "addresses")}, err
+		done, err := m.testAll(ctx, caller.AccountID, to, account.Name)
+		return done, deed{object: caller.AccountID, detail: tested(done)}, err
 	})
 }
 
+// tested says how many mails of how many were taken.
+func tested(done []TestedMail) string {
+	taken := 0
+	for _, one := range done {
+		if one.Problem == "" {
+			taken++
+		}
+	}
+	return fmt.Sprintf("taken for %d of %s", taken, counted(len(done), "address", "addresses"))
+}
+
 // testAll sends the test mails one after the other, until the mail server is found not to answer.
-func (m *Manager) testAll(ctx context.Context, to []string, account string) ([]TestedMail, error) {
+func (m *Manager) testAll(ctx context.Context, accountID string, to []string, account string) ([]TestedMail, error) {
 	ctx, cancel := context.WithTimeout(ctx, testWithin)
 	defer cancel()
 	var done []TestedMail
 	for i, email := range to {
-		problem, goesOn, err := m.testOne(ctx, email, account)
+		problem, goesOn, err := m.testOne(ctx, accountID, email, account)
 		if err != nil {
 			return done, err
 		}
 		done = append(done, TestedMail{Email: email, Problem: problem})
-		if goesOn {
+		if goesOn && ctx.Err() == nil {
 			continue
 		}
 		for _, email := range to[i+1:] {
-			done = append(done, TestedMail{Email: email, Problem: "It was not tried: the mail server did not take the one before."})
+			done = append(done, TestedMail{Email: email, Problem: "It was not tried: the mail server did not take the one before, or took too long."})
 		}
 		return done, nil
 	}
 	return done, nil
 }
 
-func (m *Manager) testOne(ctx context.Context, email, account string) (problem string, goesOn bool, _ error) {
+func (m *Manager) testOne(ctx context.Context, accountID, email, account string) (problem string, goesOn bool, _ error) {
 	at, err := m.clock(ctx)
 	if err != nil {
 		return "", false, err
 	}
-	err = m.db.TestTurn(ctx, email, at, at.Add(-testEvery))
-	if errors.Is(err, store.ErrConflict) {
-		return "A test mail went there less than a minute ago. Wait a moment.", true, nil
+	err = m.db.TestTurn(ctx, accountID, email, at, at.Add(-testEvery), mail.DailyMails)
+	var conflict *store.Conflict
+	if errors.As(err, &conflict) {
+		return "Not now: " + conflict.Message + ".", true, nil
 	}
 	if err != nil {
 		return "", false, err
@@ -165,7 +180,7 @@ func (m *Manager) testOne(ctx context.Context, email, account string) (problem s
 	err = m.mail.SendTest(ctx, email, account)
 	var p *mail.Problem
 	if errors.As(err, &p) {
-		return p.Text, p.Final, nil
+		return p.Text, p.Letter, nil
 	}
 	return "", true, err
 }

@@ -78,6 +78,10 @@ func TestAnAddressThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
+func lately(email string) string {
+	return "Not now: a test mail went to " + email + " a moment ago; wait a little."
+}
+
 func TestATestMailSaysWhatBecameOfIt(t *testing.T) {
 	t.Parallel()
 	s := mailtest.New(t, mailtest.Config{NoTLS: true})
@@ -98,23 +102,22 @@ func TestATestMailSaysWhatBecameOfIt(t *testing.T) {
 	if len(got) != 1 || got[0].To != "a@example.com" || !strings.Contains(got[0].Text, `account "Other"`) || !strings.Contains(got[0].Text, "https://hooks.example.com/settings/notifications") {
 		t.Errorf("arrived: %+v", got)
 	}
-	tested(manage.TestedMail{Email: "a@example.com", Problem: "A test mail went there less than a minute ago. Wait a moment."})
+	tested(manage.TestedMail{Email: "a@example.com", Problem: lately("a@example.com")})
 
 	s.Break(mailtest.Fault{At: "RCPT", Reply: "550 5.1.1 no such user"})
 	add("b@example.com")
 	add("c@example.com")
 	refused := "The mail server refused it for good (550 5.1.1). Check the address."
-	tested(manage.TestedMail{Email: "a@example.com", Problem: "A test mail went there less than a minute ago. Wait a moment."},
+	tested(manage.TestedMail{Email: "a@example.com", Problem: lately("a@example.com")},
 		manage.TestedMail{Email: "b@example.com", Problem: refused}, manage.TestedMail{Email: "c@example.com", Problem: refused})
 
 	s.Break(mailtest.Fault{At: "CONNECT", Close: true})
 	must(w.RemoveRecipient(t.Context(), w.user, "a@example.com"))(t)
 	add("d@example.com")
 	add("e@example.com")
-	late := "A test mail went there less than a minute ago. Wait a moment."
-	tested(manage.TestedMail{Email: "b@example.com", Problem: late}, manage.TestedMail{Email: "c@example.com", Problem: late},
+	tested(manage.TestedMail{Email: "b@example.com", Problem: lately("b@example.com")}, manage.TestedMail{Email: "c@example.com", Problem: lately("c@example.com")},
 		manage.TestedMail{Email: "d@example.com", Problem: "The mail server cannot be reached, or does not answer as it should."},
-		manage.TestedMail{Email: "e@example.com", Problem: "It was not tried: the mail server did not take the one before."})
+		manage.TestedMail{Email: "e@example.com", Problem: "It was not tried: the mail server did not take the one before, or took too long."})
 }
 
 func TestAServerWithoutMailSaysSo(t *testing.T) {

@@ -201,6 +201,10 @@ func mailState(s store.MailState) string {
 		return "refused, and dropped"
 	case store.MailGivenUp:
 		return "given up after three days"
+	case store.MailUnknown:
+		return "given up: unknown whether it arrived"
+	case store.MailDropped:
+		return "dropped: the address is told no more"
 	}
 	return "waiting"
 }

@@ -48,7 +48,7 @@ func newVictim(t *testing.T, s store.Store) victim {
 	v.user, v.invite = v.newUser("owner"), inviteTo(v.account)
 	v.must("create invitation", s.CreateInvite(v.ctx(), v.invite))
 	v.session = v.newSession(v.user)
-	v.must("add recipient", s.AddRecipient(v.ctx(), recipientOf(v.account), many))
+	v.must("add recipient", s.AddRecipient(v.ctx(), recipientOf(v.account), many, many))
 	v.tell(mailTo(v.account, newEmail()))
 	v.link(identityOf(v.user))
 	v.must("create type", s.CreateType(v.ctx(), typeOf(v.account, "own.type"), many))
@@ -144,9 +144,9 @@ func unscoped() map[string]string {
 		"Value": node, "SetValueOnce": node, "Close": node, "Announce": node, "Listen": node,
 		"Due": dispatcher, "Claim": dispatcher, "Record": dispatcher, "Return": dispatcher, "Settle": dispatcher, "Rewind": dispatcher,
 		"Lane": dispatcher, "WriteStats": dispatcher, "ClaimJobs": dispatcher, "ListNotices": dispatcher, "Watched": "the watch works for all accounts", "DeleteNotice": dispatcher,
-		"ClaimLetter": dispatcher, "EndLetter": dispatcher, "PostponeLetter": dispatcher, "DeleteMails": node, "AddRecipient": own,
-		"TestTurn": "an address may be told by several accounts, and gets no more test mails for that",
-		"Account":  admin, "CreateAccount": admin, "DeleteAccount": admin, "ListAccounts": admin,
+		"ClaimLetter": dispatcher, "HandLetter": dispatcher, "EndLetter": dispatcher, "PostponeLetter": dispatcher,
+		"AdoptMails": node, "DeleteMails": node, "AddRecipient": own, "TestTurn": own,
+		"Account": admin, "CreateAccount": admin, "DeleteAccount": admin, "ListAccounts": admin,
 		"AddAudit": own, "CreateLink": own,
 		"KeyByHash": "the hash is the proof of who asks", "UseLink": "the hash is the proof of who asks",
 		"OfferSetup": own, "SetUp": "the hash is the proof of who asks", "SetUpOwner": "the hash is the proof of who asks", "CheckSetup": "the hash is the proof of who asks",

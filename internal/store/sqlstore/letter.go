@@ -1,0 +1,188 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/internal/store"
+)
+
+// day gives the number of the day, in UTC, that letters and addresses are counted by.
+func day(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
+
+// ClaimLetter leases the letter that has been due longest. The table has a row a mailbox (index account_mailboxes_due).
+func (s *Store) ClaimLetter(ctx context.Context, claim store.LetterClaim) (store.Letter, error) {
+	for {
+		var l store.Letter
+		if due, err := s.letterDue(ctx, claim); err != nil || !due {
+			return l, cmp.Or(err, store.ErrNotFound)
+		}
+		err := s.write(ctx, "claim letter", func(ctx context.Context, c conn) (err error) {
+			l = store.Letter{Token: newToken()}
+			var sent int // on the day
+			err = c.row(ctx, `select account_id, email, letter, attempts + 1, handed, case when day = $3 then sent else 0 end from account_mailboxes
+				where due_at <= $1 or due_at > $2 order by due_at, account_id, email limit 1`+s.engine.lockAny(),
+				ms(claim.Now), ms(claim.Beyond), day(claim.Now)).Scan(&l.AccountID, &l.Email, &l.ID, &l.Attempts, &l.Handed, &sent)
+			if err != nil {
+				return err
+			}
+			if l.ID == "" {
+				if l.ID, err = newLetter(ctx, c, claim, l, sent); err != nil || l.ID == "" {
+					return err
+				}
+				sent++
+			}
+			_, err = c.exec(ctx, `update account_mailboxes set letter = $1, attempts = $2, token = $3, due_at = $4, day = $5, sent = $6 where account_id = $7 and email = $8`,
+				l.ID, l.Attempts, l.Token, ms(claim.Until), day(claim.Now), sent, l.AccountID, l.Email)
+			if err != nil {
+				return err
+			}
+			return readLetter(ctx, c, &l, claim.Most)
+		})
+		if err != nil || l.ID != "" {
+			return l, err
+		}
+	}
+}
+
+// letterDue looks first, so that who finds nothing to do waits for no writer.
+func (s *Store) letterDue(ctx context.Context, claim store.LetterClaim) (due bool, err error) {
+	err = s.quick.row(ctx, `select exists (select 1 from account_mailboxes where due_at <= $1 or due_at > $2)`, ms(claim.Now), ms(claim.Beyond)).Scan(&due)
+	return due, reading("look for letters", err)
+}
+
+// newLetter puts what waits in a mailbox into a letter and gives its id (index mails_mailbox). The id is "" when
+// nobody has to look at the mailbox: nothing waits there, or it has had its letters of the day.
+func newLetter(ctx context.Context, c conn, claim store.LetterClaim, l store.Letter, sent int) (id string, err error) {
+	err = c.row(ctx, `select id from mails where account_id = $1 and email = $2 and letter = '' and state = 'waiting' order by created_at, id limit 1`, l.AccountID, l.Email).Scan(&id)
+	if errors.Is(err, errNoRow) {
+		_, err = c.exec(ctx, `update account_mailboxes set due_at = null where account_id = $1 and email = $2`, l.AccountID, l.Email)
+		return "", err
+	}
+	if err != nil {
+		return "", err
+	}
+	if sent >= claim.Daily {
+		return "", putOff(ctx, c, claim, l)
+	}
+	_, err = c.exec(ctx, `update mails set letter = $1, problem = '' where account_id = $2 and email = $3 and letter = '' and state = 'waiting'`, id, l.AccountID, l.Email)
+	return id, err
+}
+
+// putOff makes a mailbox that has had its letters of the day wait, and says so where people look.
+func putOff(ctx context.Context, c conn, claim store.LetterClaim, l store.Letter) error {
+	_, err := c.exec(ctx, `update account_mailboxes set due_at = $1 where account_id = $2 and email = $3`, ms(claim.Later), l.AccountID, l.Email)
+	if err != nil {
+		return err
+	}
+	_, err = c.exec(ctx, `update mails set problem = $1 where account_id = $2 and email = $3 and letter = '' and state = 'waiting'`,
+		"This address has had as many mails as one gets in a day. What waits is told in one mail when the next day begins (UTC).", l.AccountID, l.Email)
+	return err
+}
+
+// readLetter reads the last rows of a letter (index mails_mailbox).
+func readLetter(ctx context.Context, c conn, l *store.Letter, most int) error {
+	rs, err := c.query(ctx, selectMail+` where account_id = $1 and email = $2 and letter = $3 and state = 'waiting' order by created_at desc, id desc limit $4`, l.AccountID, l.Email, l.ID, most)
+	if l.Mails, err = collect(rs, err, scanMail); err != nil {
+		return err
+	}
+	slices.Reverse(l.Mails)
+	return c.row(ctx, `select count(*) from mails where account_id = $1 and email = $2 and letter = $3 and state = 'waiting'`, l.AccountID, l.Email, l.ID).Scan(&l.Count)
+}
+
+// HandLetter notes that the mail server may have it.
+func (s *Store) HandLetter(ctx context.Context, l store.Letter, until time.Time) error {
+	return s.write(ctx, "hand letter over", func(ctx context.Context, c conn) error {
+		return held(c.exec(ctx, `update account_mailboxes set handed = $1, due_at = $2 where account_id = $3 and email = $4 and token = $5`,
+			l.Handed+1, ms(until), l.AccountID, l.Email, l.Token))
+	})
+}
+
+// EndLetter ends a letter. What came for its mailbox meanwhile is due after the rest.
+func (s *Store) EndLetter(ctx context.Context, l store.Letter, state store.MailState, problem string, now, rest time.Time) error {
+	return s.write(ctx, "end letter", func(ctx context.Context, c conn) error {
+		err := held(c.exec(ctx, `update account_mailboxes set letter = '', attempts = 0, handed = 0, token = 0, rest_until = $1, due_at = $1 where account_id = $2 and email = $3 and token = $4`,
+			ms(rest), l.AccountID, l.Email, l.Token))
+		if err != nil {
+			return err
+		}
+		if state != store.MailSent {
+			_, err := c.exec(ctx, `insert into audit (account_id, actor, action, object, detail, at) values ($1, 'system', $2, $3, $4, $5)`,
+				l.AccountID, "mail."+string(state), l.ID, l.Email+": "+problem, ms(now))
+			if err != nil {
+				return err
+			}
+		}
+		_, err = c.exec(ctx, `update mails set state = $1, problem = $2, ended_at = $3 where account_id = $4 and email = $5 and letter = $6 and state = 'waiting'`,
+			string(state), problem, ms(now), l.AccountID, l.Email, l.ID)
+		return err
+	})
+}
+
+// PostponeLetter gives the lease back.
+func (s *Store) PostponeLetter(ctx context.Context, l store.Letter, problem string, until time.Time) error {
+	return s.write(ctx, "postpone letter", func(ctx context.Context, c conn) error {
+		err := held(c.exec(ctx, `update account_mailboxes set token = 0, handed = $1, due_at = $2 where account_id = $3 and email = $4 and token = $5`,
+			l.Handed, ms(until), l.AccountID, l.Email, l.Token))
+		if err != nil {
+			return err
+		}
+		_, err = c.exec(ctx, `update mails set problem = $1 where account_id = $2 and email = $3 and letter = $4 and state = 'waiting'`, problem, l.AccountID, l.Email, l.ID)
+		return err
+	})
+}
+
+// held makes an error of a change that met no row with the lease's token.
+func held(n int64, err error) error {
+	if err == nil && n == 0 {
+		return store.ErrLeaseLost
+	}
+	return err
+}
+
+// TestTurn takes a mailbox's turn for a test mail. A turn that lies ahead was written before
+// the clock was put back.
+func (s *Store) TestTurn(ctx context.Context, accountID, email string, now, since time.Time, daily int) error {
+	return s.write(ctx, "take turn for test mail", func(ctx context.Context, c conn) error {
+		var tested int64
+		var sent int
+		err := c.row(ctx, `insert into account_mailboxes (account_id, email) values ($1, $2) on conflict (account_id, email) do update set email = excluded.email
+			returning tested_at, case when day = $3 then sent else 0 end`, accountID, email, day(now)).Scan(&tested, &sent)
+		switch {
+		case err != nil:
+			return err
+		case tested > ms(since) && tested <= ms(now):
+			return store.Conflictf("a test mail went to %s a moment ago; wait a little", email)
+		case sent >= daily:
+			return store.Conflictf("%s has had %d mails today, as many as an address gets in a day (UTC)", email, sent)
+		}
+		_, err = c.exec(ctx, `update account_mailboxes set tested_at = $1, day = $2, sent = $3 where account_id = $4 and email = $5`, ms(now), day(now), sent+1, accountID, email)
+		return err
+	})
+}
+
+// AdoptMails takes over what a node of the release before has left, in transactions of their own: mails are
+// locked after their mailbox everywhere else. What waits is little (index mails_mailbox).
+func (s *Store) AdoptMails(ctx context.Context, now, before time.Time) (int, error) {
+	err := s.write(ctx, "take mails out of lost letters", func(ctx context.Context, c conn) error {
+		_, err := c.exec(ctx, `update mails set letter = '' where id in (select d.id from mails d where d.state = 'waiting' and d.letter <> '' and d.created_at < $1
+			and not exists (select 1 from account_mailboxes b where b.account_id = d.account_id and b.email = d.email and b.letter = d.letter)`+s.engine.lockRows()+`)`, ms(before))
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	var n int64
+	err = s.write(ctx, "adopt mails", func(ctx context.Context, c conn) (err error) {
+		n, err = c.exec(ctx, `insert into account_mailboxes (account_id, email, due_at)
+			select distinct m.account_id, m.email, cast($1 as bigint) from mails m where m.state = 'waiting' and m.letter = '' and m.created_at < $2
+				and not exists (select 1 from account_mailboxes b where b.account_id = m.account_id and b.email = m.email and b.due_at is not null)
+			order by m.account_id, m.email
+			on conflict (account_id, email) do update set due_at = excluded.due_at where account_mailboxes.due_at is null`, ms(now), ms(before))
+		return err
+	})
+	return int(n), err
+}
