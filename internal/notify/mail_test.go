@@ -269,53 +269,6 @@ func TestAnEndpointThatFlapsMakesNoFlood(t *testing.T) {
 	})
 }
 
-func TestAMailWaitsForAServerThatIsAway(t *testing.T) {
-	mailed(t, func(w *world, s *mailtest.Server) {
-		w.policy.DisableAfter = 1
-		w.endpoint(account, "ep_bad", "domain.added")
-		w.endpoint(account, "ep_worse", "domain.added")
-		s.Break(mailtest.Fault{At: "CONNECT", Reply: "421 later", Close: true})
-		defer w.post(s)()
-		w.fail("ep_bad", "domain.added", 1)
-		w.pass(2 * time.Hour)
-		w.fail("ep_worse", "domain.added", 1)
-		w.pass(2 * time.Hour)
-		tries := s.Connections()
-		if len(s.Mails()) != 0 || tries < 8 || tries > 12 {
-			t.Fatalf("%d mails, %d connections in four hours, want none and about ten", len(s.Mails()), tries)
-		}
-		listed, _, err := w.db.ListMails(w.t.Context(), account, store.Page{Limit: 10})
-		w.must(err)
-		if len(listed) != 2 || listed[1].State != store.MailWaiting || !strings.Contains(listed[1].Problem, "cannot be reached") {
-			t.Errorf("listed %+v", listed)
-		}
-		s.Break(mailtest.Fault{})
-		w.pass(2 * time.Hour)
-		if got := len(s.Mails()); got != 2 {
-			t.Errorf("%d mails when it is back, want both things:\n%s", got, subjects(s))
-		}
-	})
-}
-
-func TestAMailThatNeverGetsThroughIsGivenUp(t *testing.T) {
-	mailed(t, func(w *world, s *mailtest.Server) {
-		w.policy.DisableAfter = 1
-		w.every = 10 * time.Minute // four days of looking every minute would take long
-		w.endpoint(account, "ep_bad", "domain.added")
-		s.Break(mailtest.Fault{At: "RCPT", Reply: "451 4.7.1 greylisted"})
-		defer w.post(s)()
-		w.fail("ep_bad", "domain.added", 1)
-		w.pass(71 * time.Hour)
-		if !strings.Contains(w.outcomes(), "waiting") {
-			t.Fatalf("after 71 hours it is %s", w.outcomes())
-		}
-		w.pass(20 * time.Hour) // each try waits for a look besides
-		if got := w.outcomes(); got != "given_up: The mail server asks to try again later (451 4.7.1)." {
-			t.Errorf("after 91 hours it is %s", got)
-		}
-	})
-}
-
 // outcomes says what became of the account's mails, newest first.
 func (w *world) outcomes() string {
 	w.t.Helper()
@@ -326,30 +279,6 @@ func (w *world) outcomes() string {
 		all = append(all, string(m.State)+": "+m.Problem)
 	}
 	return strings.Join(all, ", ")
-}
-
-func TestAnAddressThatIsRefusedIsDroppedAndOthersAreTold(t *testing.T) {
-	mailed(t, func(w *world, s *mailtest.Server) {
-		w.policy.DisableAfter = 1
-		w.endpoint(account, "ep_bad", "domain.added")
-		s.Break(mailtest.Fault{At: "RCPT", Reply: "550 5.1.1 no such user"})
-		defer w.post(s)()
-		w.fail("ep_bad", "domain.added", 1)
-		w.pass(time.Minute)
-		if got := w.outcomes(); got != "refused: The mail server refused it for good (550 5.1.1). Check the address." {
-			t.Errorf("it is %s", got)
-		}
-		rows, _, err := w.db.ListAudit(w.t.Context(), account, store.Page{Limit: 10})
-		w.must(err)
-		if len(rows) != 1 || rows[0].Action != "mail.refused" || !strings.HasPrefix(rows[0].Detail, "zoe@example.com: ") {
-			t.Errorf("audit: %+v", rows)
-		}
-		before := s.Connections()
-		w.pass(24 * time.Hour)
-		if s.Connections() != before {
-			t.Error("it was tried again")
-		}
-	})
 }
 
 // TestTwoNodesSendEachMailOnce: both tell, and both send.

@@ -39,6 +39,7 @@ type Fault struct {
 	Hang  bool   // it says nothing until the test ends
 	Flood bool   // it sends a line without end
 	Taken bool   // at BODY: the mail is taken first
+	About string // only where this is in what it is told: the line of the verb, or at BODY the mail; "" = always
 }
 
 // Mail is what arrived.
@@ -176,13 +177,13 @@ type session struct {
 
 func (x *session) say(line string) { _, _ = io.WriteString(x.conn, line+"\r\n") } // whoever has gone hears nothing
 
-// broken misbehaves at a step, if it is told to, and reports whether the step is done with; ended, whether the
-// connection is.
-func (x *session) broken(at string) (done, ended bool) {
+// broken misbehaves at a step at which something was said, if it is told to, and reports whether the step is done
+// with; ended, whether the connection is.
+func (x *session) broken(at, said string) (done, ended bool) {
 	x.mu.Lock()
 	f := x.fault
 	x.mu.Unlock()
-	if f.At != at {
+	if f.At != at || !strings.Contains(said, f.About) {
 		return false, false
 	}
 	if f.Taken {
@@ -207,7 +208,7 @@ func (x *session) broken(at string) (done, ended bool) {
 
 func (x *session) serve() {
 	defer x.conn.Close()
-	if done, ended := x.broken("CONNECT"); ended {
+	if done, ended := x.broken("CONNECT", ""); ended {
 		return
 	} else if !done {
 		x.say("220 mail.test ESMTP")
@@ -219,7 +220,7 @@ func (x *session) serve() {
 		}
 		verb, rest, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
 		verb = strings.ToUpper(verb)
-		done, ended := x.broken(verb)
+		done, ended := x.broken(verb, line)
 		if ended {
 			return
 		}
@@ -306,7 +307,7 @@ func (x *session) data() bool {
 		raw.WriteString(strings.TrimPrefix(line, "."))
 	}
 	x.mail.Raw = raw.String()
-	done, ended := x.broken("BODY")
+	done, ended := x.broken("BODY", x.mail.Raw)
 	if ended {
 		return false
 	}
