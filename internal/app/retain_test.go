@@ -40,6 +40,33 @@ func TestWhatACrashLeftHeldForADeletedEndpointEndsWithoutARetention(t *testing.T
 	})
 }
 
+// Mails waited for ever once the server had no mail server any more.
+func TestMailsThatNobodySendsGoWithoutARetention(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db, err := sqlstore.Open(t.Context(), sqlstore.Config{Database: settings(dir).Database})
+	must(t, err)
+	must(t, db.Close())
+	raw, err := sql.Open("sqlite", settings(dir).Database)
+	must(t, err)
+	now := time.Now().UnixMilli()
+	_, err = raw.ExecContext(t.Context(), `insert into mails (id, account_id, email, topic, endpoint_id, kind, facts, state, created_at) values
+		('mail_old', 'acc_default', 'zoe@example.com', '', '', 'disabled', '{}', 'waiting', ?), ('mail_young', 'acc_default', 'zoe@example.com', '', '', 'disabled', '{}', 'waiting', ?)`,
+		now-(8*24*time.Hour).Milliseconds(), now)
+	must(t, err)
+	must(t, raw.Close())
+
+	w := newWorld(t, func(cfg *Config) { cfg.Database, cfg.Retention = settings(dir).Database, 0 })
+	eventually(t, "the old mail is deleted", func() bool {
+		left, _, err := w.db.ListMails(t.Context(), store.DefaultAccount, store.Page{Limit: 10})
+		must(t, err)
+		if len(left) > 0 && left[0].ID != "mail_young" {
+			t.Errorf("left: %+v", left)
+		}
+		return len(left) == 1
+	})
+}
+
 // A node whose clock was ahead by more than the retention deleted the whole log, and the
 // dead letters with it.
 func TestTheRetentionWentByTheNodesClockAndNotByTheDatabases(t *testing.T) {

@@ -1,6 +1,7 @@
 package manage_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -118,6 +119,64 @@ func TestATestMailSaysWhatBecameOfIt(t *testing.T) {
 	tested(manage.TestedMail{Email: "b@example.com", Problem: lately("b@example.com")}, manage.TestedMail{Email: "c@example.com", Problem: lately("c@example.com")},
 		manage.TestedMail{Email: "d@example.com", Problem: "The mail server cannot be reached, or does not answer as it should."},
 		manage.TestedMail{Email: "e@example.com", Problem: "It was not tried: the mail server did not take the one before, or took too long."})
+}
+
+// Whoever is named may be a stranger: changing addresses does not make room for more of them.
+func TestAnAccountNamesNoMoreThanTwentyAddressesADay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	var err error
+	added := 0
+	for ; err == nil && added < 100; added++ {
+		email := fmt.Sprintf("a%d@example.com", added)
+		if _, err = w.AddRecipient(t.Context(), w.admin, email); err == nil {
+			must(w.RemoveRecipient(t.Context(), w.admin, email))(t)
+		}
+	}
+	var conflict *store.Conflict
+	// At midnight the count begins anew.
+	if !errors.As(err, &conflict) || added != 21 && added != 41 || !strings.Contains(conflict.Message, "today") {
+		t.Errorf("%d were added, then %v", added-1, err)
+	}
+	must(w.AddRecipient(t.Context(), w.user, "a@example.com"))(t)
+}
+
+func TestATestMailThatFailsIsInTheAudit(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]mailtest.Fault{
+		"refused": {At: "RCPT", Reply: "550 5.1.1 no such user"}, "put off": {At: "RCPT", Reply: "451 later"}, "away": {At: "CONNECT", Close: true},
+		"nobody knows": {At: "BODY", Close: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := mailtest.New(t, mailtest.Config{NoTLS: true})
+			s.Break(fault)
+			w := newWorld(t, func(c *manage.Config) { c.Mail = senderTo(t, s) })
+			must(w.AddRecipient(t.Context(), w.user, "a@example.com"))(t)
+			must(w.TestMail(t.Context(), w.user, struct{}{}))(t)
+			got := must(w.ListAudit(t.Context(), w.user, manage.Page{}))(t).Rows[0]
+			if got.Action != "mail.test" || got.Detail != "taken for 0 of 1 address" {
+				t.Errorf("audit: %+v", got)
+			}
+		})
+	}
+}
+
+// broken is a mail server of which not even a problem can be said.
+type broken struct{}
+
+func (broken) SendTest(context.Context, string, string) error { return errors.New("broken") }
+
+func TestATestMailThatBreaksOffIsInTheAudit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *manage.Config) { c.Mail = broken{} })
+	must(w.AddRecipient(t.Context(), w.user, "a@example.com"))(t)
+	if _, err := w.TestMail(t.Context(), w.user, struct{}{}); err == nil {
+		t.Error("no error")
+	}
+	if got := must(w.ListAudit(t.Context(), w.user, manage.Page{}))(t).Rows[0]; got.Action != "mail.test" {
+		t.Errorf("audit: %+v", got)
+	}
 }
 
 func TestAServerWithoutMailSaysSo(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/pgtest"
 	"github.com/compliancelayer/compliancelayer/internal/store"
@@ -49,47 +50,39 @@ func TestMailsLeftByAnOlderNodeAreAdopted(t *testing.T) {
 	}
 }
 
-// Who deletes and who tells lock the same rows, and never wait in a circle.
-func TestDeletingMailsHoldsUpNobody(t *testing.T) {
+// Who deletes and who tells lock the same rows: deleting waits for nobody, so that they never wait in a circle.
+func TestDeletingMailsPassesOverWhatIsLocked(t *testing.T) {
 	t.Parallel()
 	s := opened(t, Config{Database: pgtest.URL(t)})
-	const n = 40
-	mails := make([]store.Mail, n)
-	for i := range mails {
-		mails[i] = store.Mail{AccountID: "acc_1", Email: fmt.Sprintf("%02d@example.com", (i*7)%n), Topic: "topic", Facts: []byte("{}"), CreatedAt: at(1)}
-	}
-	done := make(chan error)
-	for worker := range 4 {
-		go func() {
-			var err error
-			for round := 0; round < 20 && err == nil; round++ {
-				if worker%2 == 0 {
-					_, err = s.DeleteMails(t.Context(), at(1000), n)
-					continue
-				}
-				own := append([]store.Mail(nil), mails...)
-				for i := range own {
-					own[i].ID = fmt.Sprintf("mail_%d_%d_%d", worker, round, i)
-				}
-				err = s.write(t.Context(), "queue", func(ctx context.Context, c conn) error { return queueMails(ctx, c, own) })
-				var l store.Letter
-				for err == nil {
-					l, err = s.ClaimLetter(t.Context(), store.LetterClaim{Now: at(10), Until: at(20), Beyond: at(1 << 40), Most: 10, Daily: 1 << 30})
-					if errors.Is(err, store.ErrNotFound) {
-						err = nil
-						break
-					}
-					if err == nil {
-						err = s.EndLetter(t.Context(), l, store.MailSent, "", at(10), at(10))
-					}
-				}
+	alter(t, s,
+		"insert into account_mailboxes (account_id, email) values ('acc_1', 'a@example.com'), ('acc_1', 'b@example.com'), ('acc_1', 'c@example.com')",
+		`insert into mails (id, account_id, email, topic, endpoint_id, kind, facts, state, created_at)
+			select 'mail_' || n, 'acc_1', 'b@example.com', '', '', 'disabled', '{}', 'sent', n from generate_series(1, 3) n`)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // only who waits for the other comes to its end
+	defer cancel()
+	deleted := func() (total int) {
+		for {
+			n, err := s.DeleteMails(ctx, at(1000), 10)
+			must(t, err)
+			if n == 0 {
+				return total
 			}
-			done <- err
-		}()
-	}
-	for range 4 {
-		if err := <-done; err != nil && !errors.Is(err, store.ErrLeaseLost) {
-			t.Error(err)
+			total += n
 		}
+	}
+	must(t, s.write(ctx, "tell", func(ctx context.Context, c conn) error {
+		if err := queueMails(ctx, c, []store.Mail{{ID: "mail_4", AccountID: "acc_1", Email: "b@example.com", CreatedAt: at(2000)}}); err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, "update mails set problem = 'x' where id = 'mail_2'"); err != nil {
+			return err
+		}
+		if n := deleted(); n != 4 {
+			t.Errorf("%d rows were deleted beside those that are locked, want 4", n)
+		}
+		return nil
+	}))
+	if n := deleted(); n != 1 {
+		t.Errorf("%d rows were deleted when nothing is locked, want 1: the mailbox is in use", n)
 	}
 }
