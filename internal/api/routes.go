@@ -251,11 +251,11 @@ func (s *Server) notifyRoutes() []route {
 	return []route{
 		op(route{
 			method: http.MethodGet, path: "/v1/notification-addresses", name: "listNotificationAddresses", group: groupNotify, scope: auth.Read,
-			summary: "List who is told by mail", about: "When an endpoint fails five and eight times in a row, and when it is disabled. Without an address here the account's owners and admins are told.",
+			summary: "List who is told by mail", about: "When an endpoint fails five and eight times in a row, when it is disabled, and when an alert of the health watch opens or closes. Without an address here the account's owners and admins are told.",
 		}, s.listRecipients),
 		op(route{
 			method: http.MethodPost, path: "/v1/notification-addresses", name: "addNotificationAddress", group: groupNotify, scope: auth.Manage,
-			summary: "Add an address", about: "At most 20. A conflict when it is there.", status: http.StatusCreated, example: `{"email":"oncall@example.com"}`,
+			summary: "Add an address", about: "At most 20, and 20 added in a day (UTC), removed ones among them. A conflict when it is there, or there are too many.", status: http.StatusCreated, example: `{"email":"oncall@example.com"}`,
 		}, s.addRecipient),
 		op(route{
 			method: http.MethodDelete, path: "/v1/notification-addresses/{email}", name: "removeNotificationAddress", group: groupNotify, scope: auth.Manage,

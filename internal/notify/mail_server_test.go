@@ -153,6 +153,43 @@ func TestAMailOfWhichNobodyKnowsIsHandedOverThreeTimes(t *testing.T) {
 	})
 }
 
+// A node dies each time before it has written down that the mail was taken.
+func TestAMailOverWhichNodesDieIsHandedOverThreeTimes(t *testing.T) {
+	mailed(t, func(w *world, s *mailtest.Server) {
+		w.policy.DisableAfter = 1
+		w.endpoint(account, "ep_bad", "domain.added")
+		c := w.courier(&halting{faulty: &faulty{Store: w.db}, endLetter: 3}, s)
+		w.mailed = c.Wake
+		defer w.runs(c)()
+		w.start()
+		w.fail("ep_bad", "domain.added", 1)
+		w.pass(time.Hour)
+		if got := len(s.Mails()); got != 3 {
+			t.Errorf("it arrived %d times, want 3", got)
+		}
+		if got := w.outcomes(); !strings.HasPrefix(got, "unknown: ") {
+			t.Errorf("it is %s", got)
+		}
+	})
+}
+
+// A node slept over its lease: another has the letter.
+func TestAMailThatAnotherNodeHasIsNotSent(t *testing.T) {
+	mailed(t, func(w *world, s *mailtest.Server) {
+		w.policy.DisableAfter = 1
+		w.endpoint(account, "ep_bad", "domain.added")
+		c := w.courier(&halting{faulty: &faulty{Store: w.db}, lease: store.ErrLeaseLost}, s)
+		w.mailed = c.Wake
+		defer w.runs(c)()
+		w.start()
+		w.fail("ep_bad", "domain.added", 1)
+		w.pass(10 * time.Second)
+		if s.Connections() == 0 || len(s.Mails()) != 0 || w.outcomes() != "waiting: " {
+			t.Errorf("%d connections, %d mails, and it is %s", s.Connections(), len(s.Mails()), w.outcomes())
+		}
+	})
+}
+
 func TestARelayThatIsSetUpWronglyLosesNothing(t *testing.T) {
 	mailed(t, func(w *world, s *mailtest.Server) {
 		w.policy.DisableAfter = 1

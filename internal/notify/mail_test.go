@@ -316,7 +316,12 @@ func TestTwoNodesSendEachMailOnce(t *testing.T) {
 // halting is a store that stops answering at a step, as it looks to a process that is killed there.
 type halting struct {
 	*faulty
-	endLetter int // failures of EndLetter left
+	endLetter int   // failures of EndLetter left
+	lease     error // what HandLetter answers, unless it is nil
+}
+
+func (h *halting) HandLetter(ctx context.Context, l store.Letter, until time.Time) error {
+	return cmp.Or(h.lease, h.Store.HandLetter(ctx, l, until))
 }
 
 func (h *halting) EndLetter(ctx context.Context, l store.Letter, state store.MailState, problem string, now, rest time.Time) error {

@@ -64,7 +64,7 @@ type Notices interface {
 	// ListNotices reads the oldest, of all accounts.
 	ListNotices(ctx context.Context, limit int) ([]NoticeRow, error)
 	// DeleteNotice removes one that has been told and writes the mails that people get of it,
-	// both or neither. Mails whose id is known, or whose topic was told lately, are left out. When the
+	// both or neither. Mails whose id is known, or whose topic was told lately or as it was later, are left out. When the
 	// notice is missing, somebody else has told it: nothing is written, and it is no error.
 	DeleteNotice(ctx context.Context, id string, mails ...Mail) error
 }
