@@ -221,24 +221,24 @@ func (c *Courier) after(ctx context.Context, l store.Letter, p *Problem) error {
 	return lost(c.Store.PostponeLetter(ctx, l, p.Text, now.Add(later)))
 }
 
-// ends are what the log says of letters that end.
-var ends = map[store.MailState]string{
-	store.MailRefused: "mail refused; it is dropped",
-	store.MailGivenUp: "mail given up",
-	store.MailUnknown: "mail given up; nobody knows whether it arrived",
-	store.MailDropped: "mail dropped; its address is not told any more",
-}
-
 // end ends a letter.
 func (c *Courier) end(ctx context.Context, l store.Letter, state store.MailState, problem string, more ...any) error {
 	now, err := c.Store.Clock(ctx)
 	if err != nil {
 		return err
 	}
-	if state == store.MailSent {
+	why := append(append(attrs(l), slog.String("error", problem)), more...)
+	switch state {
+	case store.MailSent:
 		c.Log.Info("mail sent", attrs(l)...)
-	} else {
-		c.Log.Warn(ends[state], append(append(attrs(l), slog.String("error", problem)), more...)...)
+	case store.MailRefused:
+		c.Log.Warn("mail refused; it is dropped", why...)
+	case store.MailUnknown:
+		c.Log.Warn("mail given up; nobody knows whether it arrived", why...)
+	case store.MailDropped:
+		c.Log.Warn("mail dropped; its address is not told any more", why...)
+	default:
+		c.Log.Warn("mail given up", why...)
 	}
 	return lost(c.Store.EndLetter(ctx, l, state, problem, now, now.Add(rest)))
 }
