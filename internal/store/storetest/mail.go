@@ -216,13 +216,7 @@ func mailsDeleted(w *world) {
 	if total == 0 {
 		w.t.Error("nothing was deleted")
 	}
-	for _, email := range []string{mails[1].Email, mails[3].Email} {
-		l, _ := w.letter(at(3 * time.Hour))
-		if l.Count > 0 && l.Email != mails[3].Email {
-			w.t.Errorf("a letter to %s tells what was deleted: %+v", email, l)
-		}
-	}
-	w.emptied()
+	w.emptied() // of a letter without rows, too
 }
 
 func mailsNotAdopted(w *world) {
@@ -246,7 +240,6 @@ func mailsNotAdopted(w *world) {
 			continue
 		}
 		w.must("postpone", w.s.PostponeLetter(w.ctx(), l, "no", at(time.Minute)))
-		m.ID = l.ID
 	}
 	adopt("postponed, or sent")
 	if again := w.mustLetter(m.Email, at(time.Minute)); again.ID != m.ID {
