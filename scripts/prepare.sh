@@ -32,6 +32,13 @@ have_browser() {
 	command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1
 }
 
+# have_languages: the tests run the receivers that the dashboard shows in the languages that they are written in.
+have_languages() {
+	for program in node python3 php ruby; do
+		command -v "$program" >/dev/null 2>&1 || return 1
+	done
+}
+
 # right_axe reports whether a file is axe-core of the version above.
 right_axe() {
 	[ -f "$1" ] || return 1
@@ -44,6 +51,7 @@ missing() {
 	have_postgres || printf ' postgresql'
 	have_compiler || printf ' gcc libc6-dev'
 	have_browser || printf ' chromium'
+	have_languages || printf ' nodejs python3 php-cli ruby'
 	right_axe "$axe" || command -v npm >/dev/null 2>&1 || printf ' npm'
 	command -v make >/dev/null 2>&1 || printf ' make'
 }
@@ -52,7 +60,7 @@ missing() {
 advise() {
 	echo "error: the tests need programs that are not installed:$1" >&2
 	echo "hint: Debian, Ubuntu: sudo apt-get install$1" >&2
-	echo "hint: macOS: brew install postgresql chromium node (the compiler comes with xcode-select --install)" >&2
+	echo "hint: macOS: brew install postgresql chromium node python php ruby (the compiler comes with xcode-select --install)" >&2
 	exit 1
 }
 

@@ -194,7 +194,7 @@ func (s *Server) doNewEndpoint(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.show(v, "secret", "Your signing secret", madeSecret{Endpoint: s.row(made.Endpoint), Secret: made.Secret, Snippets: snippets(), Fresh: true})
+	return s.show(v, "secret", "Your signing secret", madeSecret{Endpoint: s.row(made.Endpoint), Secret: made.Secret, Snippets: s.snippets, Fresh: true})
 }
 
 // headers reads lines of "Name: value". A masked value stands for the one of the same name that is stored.

@@ -16,10 +16,11 @@ type madeSecret struct {
 	Snippets []snippet
 	Fresh    bool // the endpoint is new, too
 	Prepared bool // it does not sign alone yet
+	Replaced bool // the one before it signs no more
 }
 
 func (s *Server) doPrepare(v *visit) error {
-	return s.showSecret(v, true, func() (manage.NewSecret, error) {
+	return s.showSecret(v, madeSecret{Prepared: true}, func() (manage.NewSecret, error) {
 		return s.Manager.PrepareSecret(v.r.Context(), v.caller, v.r.PathValue("id"))
 	})
 }
@@ -29,7 +30,7 @@ func (s *Server) doRotate(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.showSecret(v, false, func() (manage.NewSecret, error) {
+	return s.showSecret(v, madeSecret{Replaced: overlap != nil && *overlap == 0}, func() (manage.NewSecret, error) {
 		return s.Manager.RotateSecret(v.r.Context(), v.caller, manage.RotateSecret{EndpointID: v.r.PathValue("id"), Overlap: overlap})
 	})
 }
@@ -49,7 +50,7 @@ func overlapOf(v *visit) (*time.Duration, error) {
 
 // showSecret makes a secret and shows it. What else the page needs is read first: a secret that was made and not shown
 // would be lost.
-func (s *Server) showSecret(v *visit, prepared bool, make func() (manage.NewSecret, error)) error {
+func (s *Server) showSecret(v *visit, view madeSecret, make func() (manage.NewSecret, error)) error {
 	e, err := s.Manager.Endpoint(v.r.Context(), v.caller, v.r.PathValue("id"))
 	if err != nil {
 		return err
@@ -58,7 +59,8 @@ func (s *Server) showSecret(v *visit, prepared bool, make func() (manage.NewSecr
 	if err != nil {
 		return err
 	}
-	return s.show(v, "secret", "Your signing secret", madeSecret{Endpoint: s.row(e), Secret: made.Text, Snippets: snippets(), Prepared: prepared})
+	view.Endpoint, view.Secret, view.Snippets = s.row(e), made.Text, s.snippets
+	return s.show(v, "secret", "Your signing secret", view)
 }
 
 func (s *Server) doPromote(v *visit) error {

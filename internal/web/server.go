@@ -54,14 +54,15 @@ type Config struct {
 // Server answers the pages. It may be used by many goroutines.
 type Server struct {
 	Config
-	mux    *http.ServeMux
-	guard  http.Handler
-	routes []route
-	pages  pages
-	status status
+	mux      *http.ServeMux
+	guard    http.Handler
+	routes   []route
+	pages    pages
+	snippets []snippet
+	status   status
 }
 
-//go:embed all:templates static
+//go:embed all:templates static snippets
 var files embed.FS
 
 // New makes a Server. The error says what is wrong with a template or the route table, which is a fault of
@@ -73,6 +74,9 @@ func New(c Config) (*Server, error) {
 	s := &Server{Config: c, mux: http.NewServeMux()}
 	var err error
 	if s.pages, err = parsePages(); err != nil {
+		return nil, err
+	}
+	if s.snippets, err = readSnippets(); err != nil {
 		return nil, err
 	}
 	s.routes = s.table()
