@@ -51,6 +51,9 @@ type Bulk struct {
 	Job     *store.Job // nil in a dry run and when nothing that matches can be moved
 }
 
+// Taken is how many a bulk change moves: those that match and are not passed over.
+func (b Bulk) Taken() int { return b.Count - b.Skipped }
+
 // retryable are the statuses that a bulk retry may take: what waits for its turn
 // or is on its way needs no retry.
 func retryable() []delivery.Status {
@@ -111,7 +114,7 @@ func (m *Manager) bulk(ctx context.Context, caller auth.Caller, action string, a
 		in.Filter.Statuses = orFailed(in.Filter.Statuses)
 		in.Filter.NoTests = true
 		out, err := m.matching(ctx, caller.AccountID, in.Filter)
-		if err != nil || in.DryRun || out.Count == out.Skipped {
+		if err != nil || in.DryRun || out.Taken() == 0 {
 			return out, deed{}, err
 		}
 		wanted := store.Job{AccountID: caller.AccountID, Kind: store.JobRetry, Filter: in.Filter, PerSecond: in.PerSecond, Total: out.Count}

@@ -99,6 +99,8 @@ func (g *gallery) ownersStops() []stop {
 		{"secret-check-wrong", g.works + "/secret/check", sent},
 		{"deliveries", "/deliveries", nil},
 		{"deliveries-filtered", "/deliveries?status=held", nil},
+		{"held-counted", "/deliveries/held/send", []string{"per_second", "50"}},
+		{"held-wrong", "/deliveries/held/send", []string{"per_second", "0"}},
 		{"deliveries-nothing", "/deliveries?type=endpoint.warning", nil},
 		{"deliveries-wrong", "/deliveries?from=yesterday", nil},
 		{"deliveries-live", "/deliveries?live=1", nil},
@@ -149,7 +151,7 @@ func (g *gallery) ownersStops() []stop {
 }
 
 // noPages are the routes that answer something else: a redirect, a stream, a file.
-var noPages = []string{"GET /{$}", "GET /sign-in/oidc", "GET /deliveries/live", "GET /deliveries/export", "GET /dead-letters/export", "GET /events/{id}/body"}
+var noPages = []string{"GET /{$}", "GET /sign-in/oidc", "GET /deliveries/live", "GET /deliveries/export", "GET /jobs/{id}/progress", "GET /dead-letters/export", "GET /events/{id}/body"}
 
 // TestEveryPageCanBeUsed looks at all pages as axe-core does, in both themes, on a phone and on a desk. Colours differ by
 // theme and nothing else does, so in the dark only they are looked at.

@@ -93,6 +93,9 @@ func TestThroughABrowser(t *testing.T) {
 	p.press("Enable")
 	p.until("It receives again")
 	p.soon("It is done") // the progress goes on by itself
+	if title := p.title(); !strings.HasPrefix(title, "Back to work") || strings.Contains(p.text(), "Stop") {
+		t.Errorf("when it is done, the page is called %q and says %q", title, p.text())
+	}
 	p.visit("/endpoints")
 	p.until("Active")
 	p.visit(endpoint)

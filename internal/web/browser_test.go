@@ -97,6 +97,16 @@ func (p page) text() string {
 	return text
 }
 
+// title is what the tab is called.
+func (p page) title() string {
+	p.t.Helper()
+	title, err := chromedp.Run(p, chromedp.Title())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return title
+}
+
 // until waits until the page says something, reading it again as a person does.
 func (p page) until(text string) {
 	p.t.Helper()

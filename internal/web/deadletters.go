@@ -64,7 +64,7 @@ func (s *Server) deadLetters(v *visit, view deadLettersView) error {
 		if err != nil && !view.takes(err) {
 			return err
 		}
-		view.More = more(v, found.Next)
+		view.More = view.older("/dead-letters", found.Next)
 		for _, d := range found.Rows {
 			view.Rows = append(view.Rows, deliveryRow{d, names[d.EndpointID]})
 		}
@@ -83,30 +83,13 @@ func (f *Form) dead() store.DeliveryFilter {
 	return filter
 }
 
-// doRetryDeadLetters counts first; what was counted is sent when the button under the count is pressed.
+// Send is the form that sends them again.
+func (v deadLettersView) Send() sending { return sending{v.Form, "/dead-letters/retry", v.Count} }
+
 func (s *Server) doRetryDeadLetters(v *visit) error {
-	f, err := readForm(v)
-	if err != nil {
-		return err
-	}
-	in := manage.RetryDeliveries{
-		Filter:    f.dead(),
-		PerSecond: f.number("per_second"), DryRun: f.Get("sure") != "yes",
-	}
-	if !f.right() {
-		return s.deadLetters(v, deadLettersView{Form: f})
-	}
-	done, err := s.Manager.RetryDeliveries(v.r.Context(), v.caller, in)
-	if f.takes(err) {
-		return s.deadLetters(v, deadLettersView{Form: f})
-	}
-	if err != nil {
-		return err
-	}
-	if done.Job == nil {
-		return s.deadLetters(v, deadLettersView{Form: f, Count: &done})
-	}
-	return v.see("/jobs/" + done.Job.ID)
+	return s.countThenSend(v, delivery.Failed, func(f Form, counted *manage.Bulk) error {
+		return s.deadLetters(v, deadLettersView{Form: f, Count: counted})
+	})
 }
 
 // doDiscardDeadLetters counts first; what was counted is given up when the button under the count is pressed.
@@ -130,41 +113,4 @@ func (s *Server) doDiscardDeadLetters(v *visit) error {
 		return s.deadLetters(v, deadLettersView{Form: f, GivingUp: &done})
 	}
 	return v.see("/jobs/" + done.Job.ID + "?done=given-up")
-}
-
-// jobView is the page of a bulk change.
-type jobView struct {
-	store.Job
-	Left int
-}
-
-// Share is how far it is, from 0 to 100.
-func (j jobView) Share() int {
-	if j.Total == 0 || j.State == store.JobDone {
-		return 100
-	}
-	return min(100, 100*(j.Done+j.Skipped)/j.Total)
-}
-
-// Running reports that it goes on.
-func (j jobView) Running() bool { return j.State == store.JobRunning }
-
-func (s *Server) showJob(v *visit) error {
-	j, err := s.Manager.Job(v.r.Context(), v.caller, v.r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	title := "Sending again"
-	if j.Kind == store.JobDiscard {
-		title = "Giving up"
-	}
-	return s.show(v, "job", title, jobView{j, max(0, j.Total-j.Done-j.Skipped)})
-}
-
-func (s *Server) doCancelJob(v *visit) error {
-	j, err := s.Manager.CancelJob(v.r.Context(), v.caller, v.r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	return v.see("/jobs/" + j.ID + "?done=cancelled")
 }

@@ -26,33 +26,42 @@ type deliveriesView struct {
 	Types     []manage.EventType
 	Statuses  []delivery.Status
 	Causes    []delivery.Class
-	Live      bool // what happens is shown as it happens
+	Live      bool         // what happens is shown as it happens
+	Count     *manage.Bulk // of held ones that somebody asked to send, and did not send yet
 }
+
+// Send is the form that sends what is held.
+func (v deliveriesView) Send() sending { return sending{v.Form, heldPath, v.Count} }
 
 // statuses are those that people can filter by.
 var statuses = []delivery.Status{delivery.Pending, delivery.Sending, delivery.Retrying, delivery.Delivered, delivery.Failed, delivery.Held, delivery.Discarded}
 
 func (s *Server) showDeliveries(v *visit) error {
 	f := Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}
-	view := deliveriesView{Form: f, Statuses: statuses, Causes: delivery.Classes(), Live: f.Get("live") != ""}
 	if id := strings.TrimSpace(f.Get("id")); id != "" {
 		if _, err := delivery.ParseID(id); err == nil {
 			return v.see("/deliveries/" + id)
 		}
 		return v.see("/events/" + url.PathEscape(id))
 	}
+	return s.deliveries(v, deliveriesView{Form: f, Live: f.Get("live") != ""})
+}
+
+// deliveries shows the log beside what was typed and counted.
+func (s *Server) deliveries(v *visit, view deliveriesView) error {
+	view.Statuses, view.Causes = statuses, delivery.Classes()
 	names, err := s.names(v, &view)
 	if err != nil {
 		return err
 	}
-	filter := f.deliveries()
+	filter := view.Form.deliveries()
 	status := http.StatusOK
-	if f.right() {
+	if view.Wrong["from"] == "" && view.Wrong["to"] == "" {
 		found, err := s.Manager.ListDeliveries(v.r.Context(), v.caller, manage.ListDeliveries{Filter: filter, Page: pageOf(v)})
 		if err != nil && !view.takes(err) {
 			return err
 		}
-		view.More = more(v, found.Next)
+		view.More = view.older("/deliveries", found.Next)
 		for _, d := range found.Rows {
 			view.Rows = append(view.Rows, deliveryRow{d, names[d.EndpointID]})
 		}
@@ -61,6 +70,13 @@ func (s *Server) showDeliveries(v *visit) error {
 		status = http.StatusUnprocessableEntity
 	}
 	return s.render(v, status, "deliveries", "Deliveries", view)
+}
+
+func (s *Server) doSendHeld(v *visit) error {
+	return s.countThenSend(v, delivery.Held, func(f Form, counted *manage.Bulk) error {
+		f.Set("status", string(delivery.Held))
+		return s.deliveries(v, deliveriesView{Form: f, Count: counted})
+	})
 }
 
 // deliveries reads the filters of a list.
@@ -97,6 +113,18 @@ func (f Form) At(path string, more ...string) string {
 		kept.Set(name, value)
 	}
 	return address(path, kept)
+}
+
+// older gives the address of the next page of a list under the same filters.
+func (f Form) older(path, next string) string {
+	if next == "" {
+		return ""
+	}
+	more := []string{"cursor=" + next}
+	if f.Get("live") != "" {
+		more = append(more, "live=1")
+	}
+	return f.At(path, more...)
 }
 
 // names reads what the filters offer, and what endpoints are called.

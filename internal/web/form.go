@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -63,6 +64,8 @@ func (f *Form) takes(err error) bool {
 		f.Problem = sentence(conflict.Message)
 	case errors.Is(err, auth.ErrBusy):
 		f.Problem = sentence(err.Error())
+	case errors.Is(err, store.ErrDisabled):
+		f.Problem = "The endpoint is disabled, and nothing is sent to it. Bring it back on its page first."
 	case errors.Is(err, store.ErrLimit):
 		f.Problem = "The account has as many of these as it may have: delete one, or ask the operator for more."
 	default:
@@ -100,6 +103,15 @@ func (f *Form) number(name string) int {
 	n, err := strconv.Atoi(text)
 	if err != nil {
 		f.Wrong[name] = "Write a whole number."
+	}
+	return n
+}
+
+// pace reads how many deliveries a second are to be sent; "" = 0, which stands for the usual pace. A 0 that is written is no pace.
+func (f *Form) pace() int {
+	n := f.number("per_second")
+	if n == 0 && f.Wrong["per_second"] == "" && strings.TrimSpace(f.Get("per_second")) != "" {
+		f.Wrong["per_second"] = fmt.Sprintf("This must be between 1 and %d.", manage.MaxPerSecond)
 	}
 	return n
 }

@@ -48,11 +48,11 @@ func (s *Server) recoverPage(v *visit, status int, view recoverView) error {
 		}
 	}
 	if job := v.r.URL.Query().Get("job"); job != "" {
-		j, err := s.Manager.Job(ctx, v.caller, job)
+		j, err := s.job(v, job)
 		if err != nil {
 			return err
 		}
-		view.Job = &jobView{j, max(0, j.Total-j.Done-j.Skipped)}
+		view.Job = &j
 	}
 	return s.render(v, status, "recover", "Back to work: "+view.Label(), view)
 }
@@ -101,7 +101,7 @@ func (s *Server) doEnable(v *visit) error {
 		return err
 	}
 	id := v.r.PathValue("id")
-	in := manage.EnableEndpoint{ID: id, Held: manage.HeldChoice(f.Get("held")), PerSecond: f.number("per_second")}
+	in := manage.EnableEndpoint{ID: id, Held: manage.HeldChoice(f.Get("held")), PerSecond: f.pace()}
 	if !f.right() {
 		return s.recoverPage(v, http.StatusUnprocessableEntity, recoverView{Form: f})
 	}

@@ -66,6 +66,7 @@ func (s *Server) work() []route {
 		{"GET /deliveries/live", auth.Read, s.showLive},
 		{"GET /deliveries/export", auth.Read, s.exportDeliveries},
 		{"GET /deliveries/{id}", auth.Read, s.showDelivery},
+		{"POST /deliveries/held/send", auth.Manage, s.doSendHeld},
 		{"POST /deliveries/{id}/retry", auth.Manage, s.doRetry},
 		{"POST /deliveries/{id}/discard", auth.Manage, s.doDiscard},
 
@@ -74,6 +75,7 @@ func (s *Server) work() []route {
 		{"POST /dead-letters/retry", auth.Manage, s.doRetryDeadLetters},
 		{"POST /dead-letters/discard", auth.Manage, s.doDiscardDeadLetters},
 		{"GET /jobs/{id}", auth.Read, s.showJob},
+		{"GET /jobs/{id}/progress", auth.Read, s.showProgress},
 		{"POST /jobs/{id}/cancel", auth.Manage, s.doCancelJob},
 
 		{"GET /events", auth.Read, s.showEvents},
