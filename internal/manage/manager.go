@@ -21,6 +21,7 @@ type Store interface {
 	store.Jobs
 	store.Accounts
 	store.People
+	store.Reveals
 	store.Types
 	store.Audit
 	store.Alerts

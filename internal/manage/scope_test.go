@@ -69,7 +69,7 @@ var scopes = map[string]auth.Scope{
 	"Endpoint": auth.Read, "ListEndpoints": auth.Read, "Secrets": auth.Read, "CheckSecret": auth.Read, "Stopped": auth.Read, "EndpointNames": auth.Read,
 	"Delivery": auth.Read, "ListDeliveries": auth.Read, "Attempt": auth.Read, "DeadLetters": auth.Read, "DeadLetterCounts": auth.Read, "Neighbours": auth.Read,
 	"Stats": auth.Read, "EventTypes": auth.Read, "EventType": auth.Read, "Event": auth.Read, "ListEvents": auth.Read,
-	"ListMembers": auth.Read, "ListSessions": auth.Read, "EndSession": auth.Read,
+	"ListMembers": auth.Read, "ListSessions": auth.Read, "EndSession": auth.Read, "KeepReveal": auth.Read, "TakeReveal": auth.Read,
 	"Profile": auth.Read, "Rename": auth.Read, "LinkIdentity": auth.Read, "UnlinkIdentity": auth.Read,
 	"ListRecipients": auth.Read, "ListMails": auth.Read, "Job": auth.Read, "ListJobs": auth.Read, "ListAudit": auth.Read, "ListAlerts": auth.Read, "MatchEvents": auth.Read,
 

@@ -112,6 +112,7 @@ type Store interface {
 	Jobs
 	Accounts
 	People
+	Reveals
 	Types
 	Audit
 	Notices

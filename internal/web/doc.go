@@ -7,5 +7,5 @@
 // them to it and is the only place that does.
 //
 // Nothing is fetched from elsewhere. What comes from outside (payloads, answers of receivers, names) is shown
-// as text. A secret is on no page but the one that answers its making.
+// as text. A secret is on no page but the one that its making leads to, once.
 package web

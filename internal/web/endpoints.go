@@ -109,6 +109,7 @@ func more(v *visit, next string) string {
 	}
 	query := v.r.URL.Query()
 	query.Del("done")
+	query.Del("once")
 	query.Set("cursor", next)
 	return address(v.r.URL.Path, query)
 }
@@ -194,7 +195,7 @@ func (s *Server) doNewEndpoint(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.show(v, "secret", "Your signing secret", madeSecret{Endpoint: s.row(made.Endpoint), Secret: made.Secret, Snippets: s.snippets, Fresh: true})
+	return s.reveal(v, secretPath(made.Endpoint.ID), once{Text: made.Secret, Use: firstSecret}, func(o once) error { return s.secretPage(v, made.Endpoint, o) })
 }
 
 // headers reads lines of "Name: value". A masked value stands for the one of the same name that is stored.
@@ -345,14 +346,10 @@ func (s *Server) doDisable(v *visit) error {
 }
 
 func (s *Server) doDelete(v *visit) error {
-	f, err := readForm(v)
-	if err != nil {
+	if err := certain(v); err != nil {
 		return err
 	}
 	id := v.r.PathValue("id")
-	if f.Get("sure") != "yes" {
-		return &manage.Invalid{Fields: []manage.Field{{Name: "sure", Message: "tick the box that says what is given up, then press the button again"}}}
-	}
 	if _, err := s.Manager.DeleteEndpoint(v.r.Context(), v.caller, manage.DeleteEndpoint{ID: id}); err != nil {
 		return err
 	}

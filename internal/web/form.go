@@ -49,6 +49,18 @@ func unreadable() error {
 // blank is a form that nobody has filled in yet.
 func blank() Form { return Form{Values: url.Values{}, Wrong: map[string]string{}} }
 
+// errUnsure is what somebody gets who has not confirmed what cannot be undone.
+var errUnsure = errors.New("it was not confirmed")
+
+// certain wants the step that says what will happen and cannot be undone.
+func certain(v *visit) error {
+	f, err := readForm(v)
+	if err != nil || f.Get("sure") == "yes" {
+		return err
+	}
+	return errUnsure
+}
+
 // takes notes an error beside what it is about and reports whether it is one that whoever typed can mend.
 // What is said of an item, such as events[1], stands beside its list.
 func (f *Form) takes(err error) bool {

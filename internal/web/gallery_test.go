@@ -86,7 +86,7 @@ func (g *gallery) people() {
 func (g *gallery) keys() {
 	g.t.Helper()
 	old := g.zoe.post("/settings/keys", http.StatusOK, "name", "last year's", "scopes", "read").find(`action="(/settings/keys/[^"]+/revoke)"`)
-	g.zoe.post(old, http.StatusOK)
+	g.zoe.post(old, http.StatusOK, "sure", "yes")
 	made := g.zoe.post("/settings/keys", http.StatusOK, "name", "scanner", "scopes", "publish", "scopes", "read", "scopes", "manage", "days", "90")
 	var err error
 	if g.client, err = client.New(client.Config{Server: g.URL(), APIKey: made.find(`(cl_[a-z2-7]{8}_[a-z2-7]{52})`)}); err != nil {

@@ -234,6 +234,8 @@ func troubleOf(err error) trouble {
 		return trouble{Status: http.StatusUnprocessableEntity, Title: "Something is missing or wrong", Text: whole(invalid)}
 	case errors.Is(err, store.ErrDisabled):
 		return trouble{Status: http.StatusConflict, Title: "The endpoint is disabled", Text: "Nothing is sent to a disabled endpoint. Send it a test, enable it, and try again."}
+	case errors.Is(err, errUnsure):
+		return trouble{Status: http.StatusUnprocessableEntity, Title: "One more step", Text: "Nothing was done yet. Go back, read what will happen, confirm it, and press the button again."}
 	case errors.As(err, &tooLong):
 		return trouble{Status: http.StatusRequestEntityTooLarge, Title: "Too long", Text: "What you sent is longer than this page takes."}
 	case errors.Is(err, store.ErrFull):

@@ -38,7 +38,7 @@ var forbidden = []struct {
 	{auth.Developer, store.DefaultAccount, []string{"GET /settings/accounts", "POST /settings/accounts", "POST /settings/members", "POST /settings/invites", "POST /settings/notifications", "POST /settings/notifications/remove"}},
 	{auth.Viewer, store.DefaultAccount, []string{
 		"GET /settings/accounts", "POST /settings/accounts", "POST /settings/members", "POST /settings/invites", "GET /settings/keys", "POST /settings/keys", "POST /settings/notifications",
-		"GET /endpoints/new", "GET /endpoints/{id}/settings", "POST /endpoints/new", "POST /endpoints/{id}/settings", "POST /endpoints/{id}/test", "POST /endpoints/{id}/disable",
+		"GET /endpoints/new", "GET /endpoints/{id}/settings", "GET /endpoints/{id}/new-secret", "POST /endpoints/new", "POST /endpoints/{id}/settings", "POST /endpoints/{id}/test", "POST /endpoints/{id}/disable",
 		"POST /endpoints/{id}/enable", "POST /endpoints/{id}/delete", "POST /endpoints/{id}/secret/prepare", "POST /endpoints/{id}/secret/promote", "POST /endpoints/{id}/secret/rotate",
 		"POST /deliveries", "POST /dead-letters", "POST /jobs", "POST /endpoints/check-url", "POST /endpoints/{id}/recover", "POST /event-types",
 	}},

@@ -57,6 +57,7 @@ func (s *Server) work() []route {
 		{"POST /endpoints/{id}/recover", auth.Manage, s.doRecoverTest},
 		{"POST /endpoints/{id}/enable", auth.Manage, s.doEnable},
 		{"POST /endpoints/{id}/delete", auth.Manage, s.doDelete},
+		{"GET /endpoints/{id}/new-secret", auth.Manage, s.showNewSecret},
 		{"POST /endpoints/{id}/secret/prepare", auth.Manage, s.doPrepare},
 		{"POST /endpoints/{id}/secret/promote", auth.Manage, s.doPromote},
 		{"POST /endpoints/{id}/secret/rotate", auth.Manage, s.doRotate},

@@ -9,28 +9,73 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/manage"
 )
 
+// secretUse is what a new secret is for.
+type secretUse string
+
+const (
+	firstSecret    secretUse = "first"    // of a new endpoint
+	preparedSecret secretUse = "prepared" // it signs beside the present one
+	rotatedSecret  secretUse = "rotated"  // the one before signs beside it
+	replacedSecret secretUse = "replaced" // the one before signs no more
+)
+
 // madeSecret is the view of the one page that shows a secret.
 type madeSecret struct {
 	Endpoint endpointRow
-	Secret   string
+	once
 	Snippets []snippet
-	Fresh    bool // the endpoint is new, too
-	Prepared bool // it does not sign alone yet
-	Replaced bool // the one before it signs no more
+}
+
+// Fresh reports that the endpoint is new, too.
+func (v madeSecret) Fresh() bool { return v.Use == firstSecret }
+
+// Prepared reports that it does not sign alone yet.
+func (v madeSecret) Prepared() bool { return v.Use == preparedSecret }
+
+// Replaced reports that the one before it signs no more.
+func (v madeSecret) Replaced() bool { return v.Use == replacedSecret }
+
+// secretPath is the page that shows a new secret.
+func secretPath(endpointID string) string {
+	return "/endpoints/" + url.PathEscape(endpointID) + "/new-secret"
+}
+
+func (s *Server) showNewSecret(v *visit) error {
+	e, err := s.Manager.Endpoint(v.r.Context(), v.caller, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	o, err := s.once(v)
+	if err != nil {
+		return err
+	}
+	o.Gone = o.Gone || o.Text == ""
+	return s.secretPage(v, e, o)
+}
+
+func (s *Server) secretPage(v *visit, e manage.Endpoint, o once) error {
+	return s.show(v, "secret", "Your signing secret", madeSecret{s.row(e), o, s.snippets})
 }
 
 func (s *Server) doPrepare(v *visit) error {
-	return s.showSecret(v, madeSecret{Prepared: true}, func() (manage.NewSecret, error) {
+	return s.makeSecret(v, preparedSecret, func() (manage.NewSecret, error) {
 		return s.Manager.PrepareSecret(v.r.Context(), v.caller, v.r.PathValue("id"))
 	})
 }
 
 func (s *Server) doRotate(v *visit) error {
+	if err := certain(v); err != nil {
+		return err
+	}
 	overlap, err := overlapOf(v)
 	if err != nil {
 		return err
 	}
-	return s.showSecret(v, madeSecret{Replaced: overlap != nil && *overlap == 0}, func() (manage.NewSecret, error) {
+	use := rotatedSecret
+	if overlap != nil && *overlap == 0 {
+		use = replacedSecret
+	}
+	return s.makeSecret(v, use, func() (manage.NewSecret, error) {
 		return s.Manager.RotateSecret(v.r.Context(), v.caller, manage.RotateSecret{EndpointID: v.r.PathValue("id"), Overlap: overlap})
 	})
 }
@@ -48,9 +93,8 @@ func overlapOf(v *visit) (*time.Duration, error) {
 	return overlap, nil
 }
 
-// showSecret makes a secret and shows it. What else the page needs is read first: a secret that was made and not shown
-// would be lost.
-func (s *Server) showSecret(v *visit, view madeSecret, make func() (manage.NewSecret, error)) error {
+// makeSecret makes a secret and shows it. The endpoint is read first: a secret that was made and not shown would be lost.
+func (s *Server) makeSecret(v *visit, use secretUse, make func() (manage.NewSecret, error)) error {
 	e, err := s.Manager.Endpoint(v.r.Context(), v.caller, v.r.PathValue("id"))
 	if err != nil {
 		return err
@@ -59,8 +103,7 @@ func (s *Server) showSecret(v *visit, view madeSecret, make func() (manage.NewSe
 	if err != nil {
 		return err
 	}
-	view.Endpoint, view.Secret, view.Snippets = s.row(e), made.Text, s.snippets
-	return s.show(v, "secret", "Your signing secret", view)
+	return s.reveal(v, secretPath(e.ID), once{Text: made.Text, Use: use}, func(o once) error { return s.secretPage(v, e, o) })
 }
 
 func (s *Server) doPromote(v *visit) error {

@@ -22,32 +22,38 @@ type membersView struct {
 	Invites []store.Invite
 	// MoreInvites are open than are shown: a list of so many is somebody's mistake, and taking some back shows the others.
 	MoreInvites bool
-	Link        string // of the invitation that was just made; shown here only
+	Once        once   // the link of the invitation that was just made; shown here only
 	Own         string // the id of whoever looks
 }
 
 // unlessShown passes an error on, unless the page has something to show that is shown once: that is shown then, beside a
 // list that lacks its rows.
-func (s *Server) unlessShown(v *visit, once string, err error) error {
-	if once == "" || err == nil {
+func (s *Server) unlessShown(v *visit, o once, err error) error {
+	if o.Text == "" || err == nil {
 		return err
 	}
 	s.Logger.WarnContext(v.r.Context(), "page without its list", slog.String("request_id", v.id), slog.Any("error", err))
 	return nil
 }
 
-func (s *Server) showMembers(v *visit) error { return s.members(v, http.StatusOK, blank(), "") }
+func (s *Server) showMembers(v *visit) error {
+	o, err := s.once(v)
+	if err != nil {
+		return err
+	}
+	return s.members(v, http.StatusOK, blank(), o)
+}
 
-func (s *Server) members(v *visit, status int, f Form, link string) error {
-	view := membersView{Form: f, Roles: auth.Roles(), Link: link, Own: v.session.UserID}
+func (s *Server) members(v *visit, status int, f Form, o once) error {
+	view := membersView{Form: f, Roles: auth.Roles(), Once: o, Own: v.session.UserID}
 	found, err := s.Manager.ListMembers(v.r.Context(), v.caller, pageOf(v))
-	if err := s.unlessShown(v, link, err); err != nil {
+	if err := s.unlessShown(v, o, err); err != nil {
 		return err
 	}
 	view.Rows, view.More = found.Rows, more(v, found.Next)
 	if v.caller.Can(auth.People) {
 		open, err := s.Manager.ListInvites(v.r.Context(), v.caller, manage.Page{Limit: manage.MaxLimit})
-		if err := s.unlessShown(v, link, err); err != nil {
+		if err := s.unlessShown(v, o, err); err != nil {
 			return err
 		}
 		view.Invites, view.MoreInvites = open.Rows, open.Next != ""
@@ -62,12 +68,12 @@ func (s *Server) doInviteMember(v *visit) error {
 	}
 	made, err := s.Manager.InviteMember(v.r.Context(), v.caller, manage.Invite{Email: f.Get("email"), Role: auth.Role(f.Get("role"))})
 	if f.takes(err) {
-		return s.members(v, http.StatusUnprocessableEntity, f, "")
+		return s.members(v, http.StatusUnprocessableEntity, f, once{})
 	}
 	if err != nil {
 		return err
 	}
-	return s.members(v, http.StatusOK, blank(), s.base(v)+"/invite/"+made.Token)
+	return s.reveal(v, "/settings/members", once{Text: s.base(v) + "/invite/" + made.Token}, func(o once) error { return s.members(v, http.StatusOK, blank(), o) })
 }
 
 // base is the address of this server for links that people pass on: the one that the browser used, which behind a proxy is
@@ -137,17 +143,23 @@ type keysView struct {
 	listView[manage.Key]
 	Form
 	Scopes auth.Scopes // that whoever looks can give
-	Text   string      // of the key that was just made; shown here only
+	Once   once        // the key that was just made; shown here only
 }
 
-func (s *Server) showKeys(v *visit) error { return s.keys(v, http.StatusOK, blank(), "") }
-
-func (s *Server) keys(v *visit, status int, f Form, text string) error {
-	found, err := s.Manager.ListKeys(v.r.Context(), v.caller, manage.ListKeys{Page: pageOf(v)})
-	if err := s.unlessShown(v, text, err); err != nil {
+func (s *Server) showKeys(v *visit) error {
+	o, err := s.once(v)
+	if err != nil {
 		return err
 	}
-	view := keysView{listView: listView[manage.Key]{found.Rows, more(v, found.Next)}, Form: f, Text: text}
+	return s.keys(v, http.StatusOK, blank(), o)
+}
+
+func (s *Server) keys(v *visit, status int, f Form, o once) error {
+	found, err := s.Manager.ListKeys(v.r.Context(), v.caller, manage.ListKeys{Page: pageOf(v)})
+	if err := s.unlessShown(v, o, err); err != nil {
+		return err
+	}
+	view := keysView{listView: listView[manage.Key]{found.Rows, more(v, found.Next)}, Form: f, Once: o}
 	for _, scope := range auth.AllScopes() {
 		if v.caller.Can(scope) && (scope != auth.Admin || v.caller.MakesOwners()) {
 			view.Scopes = append(view.Scopes, scope)
@@ -173,19 +185,22 @@ func (s *Server) doNewKey(v *visit) error {
 		in.ExpiresAt = time.Now().Add(time.Duration(min(days, maxKeyDays)) * 24 * time.Hour)
 	}
 	if !f.right() {
-		return s.keys(v, http.StatusUnprocessableEntity, f, "")
+		return s.keys(v, http.StatusUnprocessableEntity, f, once{})
 	}
 	made, err := s.Manager.CreateKey(v.r.Context(), v.caller, in)
 	if f.takes(err) {
-		return s.keys(v, http.StatusUnprocessableEntity, f, "")
+		return s.keys(v, http.StatusUnprocessableEntity, f, once{})
 	}
 	if err != nil {
 		return err
 	}
-	return s.keys(v, http.StatusOK, blank(), made.Text)
+	return s.reveal(v, "/settings/keys", once{Text: made.Text}, func(o once) error { return s.keys(v, http.StatusOK, blank(), o) })
 }
 
 func (s *Server) doRevokeKey(v *visit) error {
+	if err := certain(v); err != nil {
+		return err
+	}
 	if _, err := s.Manager.RevokeKey(v.r.Context(), v.caller, manage.RevokeKey{ID: v.r.PathValue("id")}); err != nil {
 		return err
 	}
@@ -196,17 +211,20 @@ func (s *Server) doRevokeKey(v *visit) error {
 type accountsView struct {
 	listView[store.Account]
 	Form
-	Link string // that was just made; shown here only
-	For  string // the account that it is for
+	Once once // the link that was just made; shown here only
 }
 
 func (s *Server) showAccounts(v *visit) error {
-	return s.accounts(v, http.StatusOK, accountsView{Form: blank()})
+	o, err := s.once(v)
+	if err != nil {
+		return err
+	}
+	return s.accounts(v, http.StatusOK, accountsView{Form: blank(), Once: o})
 }
 
 func (s *Server) accounts(v *visit, status int, view accountsView) error {
 	found, err := s.Manager.ListAccounts(v.r.Context(), v.caller, pageOf(v))
-	if err := s.unlessShown(v, view.Link, err); err != nil {
+	if err := s.unlessShown(v, view.Once, err); err != nil {
 		return err
 	}
 	view.Rows, view.More = found.Rows, more(v, found.Next)
@@ -233,7 +251,9 @@ func (s *Server) doPortalLink(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.accounts(v, http.StatusOK, accountsView{Form: blank(), Link: s.base(v) + "/portal/" + made.Token, For: made.AccountID})
+	return s.reveal(v, "/settings/accounts", once{Text: s.base(v) + "/portal/" + made.Token, For: made.AccountID}, func(o once) error {
+		return s.accounts(v, http.StatusOK, accountsView{Form: blank(), Once: o})
+	})
 }
 
 // serverView is the page of the rules that this server goes by.

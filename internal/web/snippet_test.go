@@ -116,7 +116,7 @@ func TestTheSnippetsGoThroughARotation(t *testing.T) {
 	r, got := keepingReceiver(t)
 	made := zoe.post("/endpoints/new", http.StatusOK, "url", r.URL, "events", "*")
 	page := made.find(`href="(/endpoints/ep_[a-z0-9]+)"`)
-	rotated := zoe.post(page+"/secret/rotate", http.StatusOK, "overlap", "24h").has("goes on signing beside it")
+	rotated := zoe.post(page+"/secret/rotate", http.StatusOK, "overlap", "24h", "sure", "yes").has("goes on signing beside it")
 	before, after := made.find(secretPattern), rotated.find(secretPattern)
 	zoe.post(page+"/test", http.StatusOK).has("it arrived")
 	delivered := <-got

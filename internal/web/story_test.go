@@ -220,7 +220,7 @@ func TestSecretsAreRotatedOnThePages(t *testing.T) {
 	second := zoe.post(page+"/secret/prepare", http.StatusOK).find(`(whsec_[A-Za-z0-9+/=]+)`)
 	zoe.get(page, http.StatusOK).has("next", "Promote the prepared secret")
 	zoe.post(page+"/secret/promote", http.StatusOK, "overlap", "1h").has("the old one goes on beside it")
-	third := zoe.post(page+"/secret/rotate", http.StatusOK, "overlap", "0s").find(`(whsec_[A-Za-z0-9+/=]+)`)
+	third := zoe.post(page+"/secret/rotate", http.StatusOK, "overlap", "0s", "sure", "yes").find(`(whsec_[A-Za-z0-9+/=]+)`)
 	if first == second || second == third {
 		t.Error("a secret came twice")
 	}

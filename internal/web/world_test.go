@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -231,6 +232,17 @@ func (a answer) find(pattern string) string {
 		a.t.Fatalf("%s has nothing like %s:\n%s", a.path, pattern, a.text)
 	}
 	return found[1]
+}
+
+// all gives everything on the page that a pattern matches.
+func (a answer) all(pattern string) []string {
+	return regexp.MustCompile(pattern).FindAllString(a.plain, -1)
+}
+
+// distinct gives what differs.
+func distinct(all []string) []string {
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // until visits a page until it has a text.

@@ -78,7 +78,7 @@ func (s *Store) DeleteAccount(ctx context.Context, id string, now time.Time) err
 		if _, err := c.exec(ctx, `update keys set revoked_at = $1 where account_id = $2 and revoked_at = 0`, ms(now), id); err != nil {
 			return err
 		}
-		for _, table := range []string{"sessions", "invites", "identities", "users", "recipients"} {
+		for _, table := range []string{"sessions", "invites", "identities", "users", "recipients", "reveals"} {
 			if _, err := c.exec(ctx, `delete from `+table+` where account_id = $1`, id); err != nil {
 				return err
 			}

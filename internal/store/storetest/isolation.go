@@ -30,6 +30,7 @@ type victim struct {
 	user     store.User
 	invite   store.Invite
 	session  store.Session
+	reveal   store.Reveal
 	alert    store.Alert
 }
 
@@ -47,7 +48,7 @@ func newVictim(t *testing.T, s store.Store) victim {
 	v.must("create key", s.CreateKey(v.ctx(), v.key))
 	v.user, v.invite = v.newUser("owner"), inviteTo(v.account)
 	v.must("create invitation", s.CreateInvite(v.ctx(), v.invite))
-	v.session = v.newSession(v.user)
+	v.session, v.reveal = v.newSession(v.user), v.newReveal()
 	v.must("add recipient", s.AddRecipient(v.ctx(), recipientOf(v.account), many, many))
 	v.tell(mailTo(v.account, newEmail()))
 	v.link(identityOf(v.user))
@@ -151,7 +152,7 @@ func unscoped() map[string]string {
 		"KeyByHash": "the hash is the proof of who asks", "UseLink": "the hash is the proof of who asks",
 		"OfferSetup": own, "SetUp": "the hash is the proof of who asks", "SetUpOwner": "the hash is the proof of who asks", "CheckSetup": "the hash is the proof of who asks",
 		"InviteByHash": "the hash is the proof of who asks", "AcceptInvite": "the hash is the proof of who asks", "AcceptInviteWith": "the hash is the proof of who asks",
-		"SessionByHash": "the hash is the proof of who asks", "CreateInvite": own,
+		"SessionByHash": "the hash is the proof of who asks", "CreateInvite": own, "KeepReveal": own,
 		"UserByIdentity": "an identity is somebody's in one account only, and its issuer is the proof",
 		"UserByEmail":    "an address is somebody's in one account only; what comes of it depends on the password",
 		"TouchSession":   "it is called with a session that was just found by its hash",

@@ -415,6 +415,10 @@ func trespassPeople() map[string]trespass {
 			list, _, err := w.s.ListInvites(w.ctx(), w.account, at(0), store.Page{Limit: 10})
 			return nothing(len(list), err)
 		},
+		"TakeReveal": func(w *world, v victim) error {
+			_, err := w.s.TakeReveal(w.ctx(), w.account, v.reveal.SessionID, v.reveal.ID, at(0))
+			return notFound(err)
+		},
 		"DeleteInvite": func(w *world, v victim) error {
 			return notFound(w.s.DeleteInvite(w.ctx(), w.account, v.invite.ID))
 		},

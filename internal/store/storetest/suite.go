@@ -89,6 +89,7 @@ func within() []group {
 		{"people", peopleChecks()},
 		{"recipients", recipientChecks()},
 		{"identities", identityChecks()},
+		{"reveals", revealChecks()},
 		{"types", typeChecks()},
 		{"audit", auditChecks()},
 		{"stats", statChecks()},

@@ -1,0 +1,25 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Reveals keeps what a page of the dashboard is to show once, between the request that made it and the one that shows it: they may
+// reach different nodes.
+type Reveals interface {
+	// KeepReveal adds one, and removes those that are over, up to a hundred.
+	KeepReveal(ctx context.Context, r Reveal, now time.Time) error
+	// TakeReveal gives one to its session and removes it: of several who ask at once, one gets it. ErrNotFound when
+	// it was taken, is over, or is another session's.
+	TakeReveal(ctx context.Context, accountID, sessionID, id string, now time.Time) (Reveal, error)
+}
+
+// Reveal is something that is to be shown once.
+type Reveal struct {
+	ID        string // rev_...
+	AccountID string
+	SessionID string
+	Sealed    []byte
+	ExpiresAt time.Time
+}
