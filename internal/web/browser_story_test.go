@@ -116,6 +116,11 @@ func TestThroughABrowser(t *testing.T) {
 		publish(t, c, "live.example")
 	}
 	p.soon("attempt 1: 200 OK")
+	if text := p.text(); strings.Contains(text, "Waiting for the next attempt") {
+		t.Errorf("beside what happened the page says %q", text)
+	}
+	last := publish(t, c, "live.example").Deliveries[0].ID
+	p.soon("\n" + last + "\t") // the table below moves, too
 	if after := p.places(); after != before {
 		t.Errorf("what is around the live list moved from %s to %s", before, after)
 	}
@@ -125,10 +130,11 @@ func TestThroughABrowser(t *testing.T) {
 	p.soon("https://")
 }
 
-// places tells where the things around a live list are.
+// places tells where the things around a live list are. The columns of the table below are as wide as what is in them, which
+// moves with the list.
 func (p page) places() string {
 	p.t.Helper()
-	text, err := chromedp.Run(p, chromedp.Evaluate[string](`[...document.querySelectorAll("h1, form.filters, #tail, #tail + *, table th")].map((e) => { const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height].map(Math.round).join(" "); }).join("; ")`))
+	text, err := chromedp.Run(p, chromedp.Evaluate[string](`[...document.querySelectorAll("h1, form.filters, #tail, table th")].map((e) => { const r = e.getBoundingClientRect(); return (e.matches("th") ? [r.y, r.height] : [r.x, r.y, r.width, r.height]).map(Math.round).join(" "); }).join("; ")`))
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -185,6 +186,22 @@ func (a attemptRow) Late() time.Duration { return a.StartedAt.Sub(a.Planned) }
 
 // NextNumber is that of the attempt that it waits for.
 func (v deliveryView) NextNumber() int { return v.Delivery.Delivery.Attempts + 1 }
+
+// Self is the address of the page as it is shown, which stays with its attempt when another comes.
+func (v deliveryView) Self() string {
+	if v.Shown == nil {
+		return "/deliveries/" + v.Delivery.Delivery.ID.String()
+	}
+	return fmt.Sprintf("/deliveries/%s?attempt=%d&tab=%s", v.Delivery.Delivery.ID, v.Shown.Number, v.Tab)
+}
+
+// Refresh says when the page looks again; "" = nothing will happen by itself.
+func (v deliveryView) Refresh() string {
+	if status := v.Delivery.Delivery.Status; status.Waiting() || status == delivery.Sending {
+		return refresh(v.DueAt, status == delivery.Sending)
+	}
+	return ""
+}
 
 // tabs are what a page shows of an attempt.
 var tabs = []string{"response", "request", "signature"}

@@ -79,6 +79,25 @@ func (e endpointView) Narrowed() bool {
 	return e.Get("status") != "" || e.Get("type") != "" || e.Get("cause") != ""
 }
 
+// Self is the address of the page with the filters of what is listed.
+func (e endpointView) Self() string {
+	query := url.Values{}
+	for _, name := range []string{"status", "type", "cause"} {
+		if e.Get(name) != "" {
+			query.Set(name, e.Get(name))
+		}
+	}
+	return address("/endpoints/"+url.PathEscape(e.ID), query)
+}
+
+// Refresh says when the page looks again; "" = nothing waits for the endpoint.
+func (e endpointView) Refresh() string {
+	if e.NextDue.IsZero() {
+		return ""
+	}
+	return refresh(e.NextDue, false)
+}
+
 // Used is when a secret signed last: all live ones sign every request.
 func (e endpointView) Used(secret manage.Secret) time.Time {
 	for _, at := range e.signed {

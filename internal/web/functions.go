@@ -17,7 +17,7 @@ import (
 
 // functions are what templates can call.
 var functions = template.FuncMap{
-	"asset": asset, "browser": browser, "ago": ago, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
+	"asset": asset, "browser": browser, "ago": ago, "due": due, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
 	"mailState": mailState,
 	"args":      func(f Form, dev bool) fieldsView { return fieldsView{f, dev} },
 	"choice":    func(f Form, types []manage.EventType) choiceView { return choiceView{f, types} },
@@ -55,6 +55,22 @@ func ago(t time.Time) string {
 		return "in " + short(-d)
 	}
 	return short(d) + " ago"
+}
+
+// due says when something is to happen; what is overdue may happen at any moment. Script keeps it right.
+func due(t time.Time) string {
+	if time.Until(t) < time.Second {
+		return "due now"
+	}
+	return ago(t)
+}
+
+// refresh says when a page that waits for something looks again: often while it may happen at any moment, else when it is due.
+func refresh(t time.Time, now bool) string {
+	if now || !time.Now().Before(t) {
+		return "every 2s"
+	}
+	return "due"
 }
 
 // stamp writes a time to the millisecond, in UTC.

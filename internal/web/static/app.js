@@ -21,24 +21,30 @@ for (const button of document.querySelectorAll("[data-save]")) {
   });
 }
 
-// Times go on while a page is open.
+// Times go on while a page is open. When what a time waits for is due, the page around it hears of it and looks again.
 const parts = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 const words = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "short" });
 function tick() {
   for (const time of document.querySelectorAll("time[datetime]:not([data-fixed])")) {
     const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
     const [unit, size] = parts.find(([, size]) => Math.abs(seconds) >= size) ?? parts[3];
-    const text = Math.abs(seconds) < 1 ? "just now" : words.format(Math.trunc(seconds / size), unit);
+    const due = "due" in time.dataset;
+    if (due && seconds <= 0 && !(Date.now() - time.told < 5000)) {
+      time.told = Date.now();
+      time.dispatchEvent(new Event("due", { bubbles: true }));
+    }
+    const text = due && seconds < 1 ? "due now" : Math.abs(seconds) < 1 ? "just now" : words.format(Math.trunc(seconds / size), unit);
     if (time.textContent !== text) time.textContent = text;
   }
 }
 tick();
 setInterval(tick, 1000);
 
-// A list that things are put into while one looks keeps its newest.
+// A list that things are put into while one looks keeps its newest, and tells what else shows them.
 for (const list of document.querySelectorAll("[data-most]")) {
   new MutationObserver(() => {
     while (list.children.length > Number(list.dataset.most)) list.lastElementChild.remove();
+    list.dispatchEvent(new Event("moved"));
   }).observe(list, { childList: true });
 }
 
