@@ -1,11 +1,9 @@
 package web
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -374,84 +372,3 @@ func (s *Server) doDelete(v *visit) error {
 	}
 	return v.see("/endpoints?done=deleted")
 }
-
-// endpointSettings is the view of the page that changes one.
-type endpointSettings struct {
-	Form
-	endpointRow
-	Types []manage.EventType
-	Dev   bool
-}
-
-func (s *Server) showEndpointSettings(v *visit) error {
-	e, err := s.Manager.Endpoint(v.r.Context(), v.caller, v.r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	f := blank()
-	f.Set("url", e.URL)
-	f.Set("description", e.Description)
-	f.Set("headers", shownHeaders(e.Headers))
-	f.Values["events"] = e.Events
-	if e.RateLimit > 0 {
-		f.Set("rate_limit", fmt.Sprint(e.RateLimit))
-	}
-	if e.Concurrency > 0 {
-		f.Set("concurrency", fmt.Sprint(e.Concurrency))
-	}
-	f.Set("seen", fmt.Sprint(e.UpdatedAt.UnixMilli()))
-	return s.askSettings(v, http.StatusOK, e, f)
-}
-
-func (s *Server) askSettings(v *visit, status int, e manage.Endpoint, f Form) error {
-	types, err := s.Manager.EventTypes(v.r.Context(), v.caller, struct{}{})
-	if err != nil {
-		return err
-	}
-	return s.render(v, status, "endpoint_settings", "Settings of "+s.row(e).Label(), endpointSettings{f, s.row(e), types, s.Dev})
-}
-
-func (s *Server) doEndpointSettings(v *visit) error {
-	f, err := readForm(v)
-	if err != nil {
-		return err
-	}
-	e, err := s.Manager.Endpoint(v.r.Context(), v.caller, v.r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	headers := f.headers(e.Headers)
-	if headers == nil {
-		headers = []delivery.Header{}
-	}
-	in := manage.UpdateEndpoint{
-		ID: e.ID, URL: pointer(strings.TrimSpace(f.Get("url"))), Events: pointer(f.Values["events"]), Description: pointer(f.Get("description")), Headers: &headers,
-		RateLimit: pointer(f.number("rate_limit")), Concurrency: pointer(f.number("concurrency")), Seen: f.seen(),
-	}
-	if f.right() {
-		_, err = s.Manager.UpdateEndpoint(v.r.Context(), v.caller, in)
-		if errors.Is(err, manage.ErrChanged) {
-			f.Problem = "Somebody else changed this endpoint, or it was disabled or enabled, while you were at it. What you typed is still here; look at the page in another tab, and save again to put yours in place of it."
-			f.Set("seen", fmt.Sprint(e.UpdatedAt.UnixMilli()))
-			return s.askSettings(v, http.StatusConflict, e, f)
-		}
-		if err == nil {
-			return v.see("/endpoints/" + e.ID + "?done=saved")
-		}
-		if !f.takes(err) {
-			return err
-		}
-	}
-	return s.askSettings(v, http.StatusUnprocessableEntity, e, f)
-}
-
-// seen is when the endpoint was changed last, as the page had it.
-func (f Form) seen() time.Time {
-	at, err := strconv.ParseInt(f.Get("seen"), 10, 64)
-	if err != nil {
-		return time.Unix(0, 0) // no endpoint was changed then
-	}
-	return time.UnixMilli(at)
-}
-
-func pointer[T any](v T) *T { return &v }

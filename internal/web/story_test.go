@@ -247,10 +247,13 @@ func TestTheSecondOfTwoWhoEditAnEndpointIsTold(t *testing.T) {
 	zoe := w.owner()
 	made := zoe.post("/endpoints/new", http.StatusOK, "url", "https://example.com/", "events", "*")
 	page := made.find(`href="(/endpoints/ep_[a-z0-9]+)"`) + "/settings"
-	seen := zoe.get(page, http.StatusOK).find(`name="seen" value="(\d+)"`)
+	form := zoe.get(page, http.StatusOK)
+	seen, opened := form.find(`name="seen" value="(\d+)"`), form.find(`name="opened" value="(\d+)"`)
 	time.Sleep(2 * time.Millisecond) // times are kept to the millisecond
 	zoe.post(page, http.StatusOK, "url", "https://example.com/first", "events", "*", "seen", seen)
-	told := zoe.post(page, http.StatusConflict, "url", "https://example.com/second", "events", "*", "seen", seen).has("Somebody else changed this endpoint", "https://example.com/second")
+	told := zoe.post(page, http.StatusConflict, "url", "https://example.com/second", "events", "*", "seen", seen, "opened", opened).
+		has("was changed while you were at it", "Zoë, <time", "example.com: path or query changed", "URL: <code>https://example.com/first</code>", `value="https://example.com/second"`).
+		lacks("Events: <code>", "the audit has not")
 	zoe.post(page, http.StatusOK, "url", "https://example.com/second", "events", "*", "seen", told.find(`name="seen" value="(\d+)"`)).has("The settings were saved")
 }
 
