@@ -154,7 +154,7 @@ func (g *gallery) ownersStops() []stop {
 }
 
 // noPages are the routes that answer something else: a redirect, a stream, a file.
-var noPages = []string{"GET /{$}", "GET /sign-in/oidc", "GET /deliveries/live", "GET /deliveries/export", "GET /jobs/{id}/progress", "GET /dead-letters/export", "GET /events/{id}/body"}
+var noPages = []string{"GET /{$}", "GET /sign-in/oidc", "GET /deliveries/live", "GET /deliveries/export", "GET /jobs/{id}/progress", "GET /deliveries/held", "GET /dead-letters/export", "GET /events/{id}/body"}
 
 // TestEveryPageCanBeUsed looks at all pages as axe-core does, in both themes, on a phone and on a desk. Colours differ by
 // theme and nothing else does, so in the dark only they are looked at.

@@ -73,6 +73,9 @@ func (s *Server) deliveries(v *visit, view deliveriesView) error {
 	return s.render(v, status, "deliveries", "Deliveries", view)
 }
 
+// showHeld is the list of what is held, where the form is that sends it.
+func (s *Server) showHeld(v *visit) error { return v.see("/deliveries?status=held") }
+
 func (s *Server) doSendHeld(v *visit) error {
 	return s.countThenSend(v, delivery.Held, func(f Form, counted *manage.Bulk) error {
 		f.Set("status", string(delivery.Held))

@@ -157,16 +157,34 @@ func back(path string) string {
 // askToSignIn sends a visitor to the sign-in page, and back to where they were after it. What script fetches is told so and
 // not sent there: it would put that page into this one.
 func (s *Server) askToSignIn(v *visit) {
-	target := "/sign-in"
-	if page := s.pageBehind(v); page != "/" {
-		target += "?next=" + url.QueryEscape(page)
-	}
 	if v.r.Header.Get("HX-Request") != "" || strings.Contains(v.r.Header.Get("Accept"), "text/event-stream") {
-		v.w.Header().Set("HX-Redirect", "/sign-in")
+		v.w.Header().Set("HX-Redirect", signInFor(s.pageAround(v)))
 		http.Error(v.w, "your session has ended: sign in again", http.StatusUnauthorized)
 		return
 	}
-	_ = v.see(target)
+	_ = v.see(signInFor(s.pageBehind(v)))
+}
+
+// signInFor is the address of the sign-in page that leads to a page of ours.
+func signInFor(page string) string {
+	if page == "/" {
+		return "/sign-in"
+	}
+	return "/sign-in?next=" + url.QueryEscape(page)
+}
+
+// pageAround is the page that script fetches something for.
+func (s *Server) pageAround(v *visit) string {
+	u, err := url.Parse(v.r.Header.Get("HX-Current-URL"))
+	if err != nil || u.Path == "" {
+		return "/"
+	}
+	asked := *v
+	asked.r = &http.Request{Method: http.MethodPost, URL: u, Host: v.r.Host} // it may be the answer to a form
+	if page := s.pageBehind(&asked); page != u.EscapedPath() {
+		return page
+	}
+	return back(u.RequestURI())
 }
 
 // pageBehind is the page that a visitor was on: the one that they asked for, or that had the button.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html/template"
 	"log/slog"
@@ -43,6 +44,7 @@ func parsePages() (pages, error) {
 type frame struct {
 	Title   string
 	Who     string // is signed in; "" = nobody
+	WhoID   string // who that is, for script: of a guest the account
 	Role    auth.Role
 	Nav     []menu
 	Done    string           // what was just done; "" = nothing
@@ -107,7 +109,7 @@ func (s *Server) render(v *visit, status int, name, title string, view any) erro
 	var err error
 	f := frame{Title: title, Role: v.caller.Role, Version: s.Version, View: view, Done: done[v.r.URL.Query().Get("done")], caller: v.caller}
 	if v.session.ID != "" {
-		f.Who = v.session.Name
+		f.Who, f.WhoID = v.session.Name, cmp.Or(v.session.UserID, v.session.AccountID)
 		if v.session.UserID == "" {
 			f.Who = "Guest by link"
 			if v.session.AccountID == store.DefaultAccount {

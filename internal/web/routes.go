@@ -67,6 +67,7 @@ func (s *Server) work() []route {
 		{"GET /deliveries/live", auth.Read, s.showLive},
 		{"GET /deliveries/export", auth.Read, s.exportDeliveries},
 		{"GET /deliveries/{id}", auth.Read, s.showDelivery},
+		{"GET /deliveries/held", auth.Read, s.showHeld},
 		{"POST /deliveries/held/send", auth.Manage, s.doSendHeld},
 		{"POST /deliveries/{id}/retry", auth.Manage, s.doRetry},
 		{"POST /deliveries/{id}/discard", auth.Manage, s.doDiscard},

@@ -352,7 +352,7 @@ func TestALostSessionLeadsBackFromAButtonToo(t *testing.T) {
 	w := newWorld(t, nil)
 	zoe := w.owner()
 	zoe.post("/sign-out", http.StatusOK)
-	for path, page := range map[string]string{"/endpoints/new": "/endpoints/new", "/endpoints/ep_1/secret/rotate": "/endpoints/ep_1", "/settings/keys/key_1/revoke": "/settings/keys"} {
+	for path, page := range map[string]string{"/endpoints/new": "/endpoints/new", "/endpoints/ep_1/secret/rotate": "/endpoints/ep_1", "/settings/keys/key_1/revoke": "/settings/keys", "/deliveries/held/send": "/deliveries/held"} {
 		if asked := zoe.post(path, http.StatusOK); asked.path != "/sign-in?next="+url.QueryEscape(page) {
 			t.Errorf("from %s to %s", path, asked.path)
 		}
@@ -363,7 +363,11 @@ func TestALostSessionLeadsBackFromAButtonToo(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.Header.Set(header, value)
-		zoe.do(req, http.StatusUnauthorized).lacks("<html")
+		req.Header.Set("HX-Current-URL", w.URL()+"/deliveries?live=1")
+		told := zoe.do(req, http.StatusUnauthorized).lacks("<html").header.Get("HX-Redirect")
+		if want := "/sign-in?next=" + url.QueryEscape("/deliveries?live=1"); told != want {
+			t.Errorf("script is sent to %q, want %q", told, want)
+		}
 	}
 }
 
@@ -387,7 +391,7 @@ func TestACustomerComesInByLinkAndSeesTheirAccountOnly(t *testing.T) {
 		guest.get(path, http.StatusNotFound).lacks("zoes")
 	}
 	for _, path := range []string{own + "/test", own + "/disable", own + "/enable", own + "/secret/rotate", "/deliveries/" + accepted.Deliveries[0].ID + "/retry"} {
-		guest.post(path, http.StatusNotFound).lacks("zoes")
+		guest.post(path, http.StatusNotFound, "sure", "yes").lacks("zoes")
 	}
 	guest.get("/settings/accounts", http.StatusForbidden)
 	guest.post("/settings/accounts/"+account+"/portal-link", http.StatusForbidden)

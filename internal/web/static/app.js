@@ -78,3 +78,60 @@ document.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
+
+// What was typed outlives a session that has ended meanwhile. It is kept in this tab until the next page: the sign-in page
+// keeps it on, and the page behind it fills it in again for the same person. Nothing secret is kept.
+const typed = {
+  take() {
+    try {
+      const kept = sessionStorage.getItem("typed");
+      sessionStorage.removeItem("typed");
+      return JSON.parse(kept);
+    } catch { return null; } // a browser may forbid it
+  },
+  keep(kept) {
+    try { sessionStorage.setItem("typed", JSON.stringify(kept)); } catch { /* then it is lost, as without script */ }
+  },
+};
+const secretive = "[type=hidden], [type=password], [type=file], [autocomplete=off]";
+const fieldsOf = (form) => [...form.elements].filter((e) => e.name && e.matches("input, select, textarea") && !e.matches(secretive));
+const ticked = (e) => e.type === "checkbox" || e.type === "radio";
+const touched = (e) => ticked(e) ? e.checked !== e.defaultChecked
+  : e.tagName === "SELECT" ? [...e.options].some((o) => o.selected !== o.defaultSelected) : e.value !== e.defaultValue;
+
+const kept = typed.take();
+const who = document.body.dataset.who;
+const next = document.querySelector("form[action='/sign-in'] [name=next]");
+if (!who && next && kept && (kept.lost || next.value !== "/")) {
+  if (kept.page.split("?")[0] === next.value) next.value = kept.page; // with its filters
+  typed.keep({ ...kept, lost: true });
+} else if (who && kept?.lost && kept.who === who) {
+  let filled = false;
+  for (const { action, name, value, on } of kept.fields) {
+    const form = [...document.querySelectorAll("main form[method=post]")].find((f) => f.getAttribute("action") === action);
+    const field = form && fieldsOf(form).find((e) => e.name === name && (on === undefined || e.value === value));
+    if (!field) continue;
+    if (on === undefined) field.value = value;
+    else field.checked = on;
+    for (let e = field.closest("details"); e; e = e.parentElement.closest("details")) e.open = true;
+    filled = true;
+  }
+  if (filled) {
+    const note = document.createElement("p");
+    note.className = "done";
+    note.setAttribute("role", "status");
+    note.textContent = "What you typed before you had to sign in again is here once more. Nothing of it was saved; headers and secrets have to be typed again.";
+    document.querySelector("main").prepend(note);
+  }
+}
+if (who) {
+  addEventListener("pagehide", () => {
+    const fields = [];
+    for (const form of document.querySelectorAll("main form[method=post]")) {
+      for (const e of fieldsOf(form).filter(touched)) {
+        fields.push({ action: form.getAttribute("action"), name: e.name, value: e.value, on: ticked(e) ? e.checked : undefined });
+      }
+    }
+    if (fields.length > 0) typed.keep({ who, page: location.pathname + location.search, fields });
+  });
+}
