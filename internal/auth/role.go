@@ -46,3 +46,18 @@ func (r Role) Scopes(accountID string) Scopes {
 func (c Caller) MakesOwners() bool {
 	return c.Role == Owner || c.Role == "" && c.Can(Admin)
 }
+
+// Gives reports whether the caller may make keys of a scope: nobody gives more than they have. A key with manage also changes
+// who is told of failures, which takes a role that includes people, or a developer could silence the owners by
+// one; a key with admin makes owners.
+func (c Caller) Gives(s Scope) bool {
+	switch {
+	case !c.Can(s):
+		return false
+	case s == Manage:
+		return c.Role == "" || c.Can(People)
+	case s == Admin:
+		return c.MakesOwners()
+	}
+	return true
+}

@@ -59,13 +59,17 @@ const (
 	jitterMost  = time.Minute
 )
 
+// MostJitter is the most that chance adds to a delay.
+func MostJitter(delay time.Duration) time.Duration {
+	return min(time.Duration(float64(delay)*jitterShare), jitterMost)
+}
+
 // wait gives the delay before the attempt that follows `used` counted attempts.
 // chance in [0,1) places it between no jitter and all of it; retryAfter, already
 // bounded, can only make it longer.
 func (s Schedule) wait(used int, chance float64, retryAfter time.Duration) time.Duration {
 	base := s[used]
-	jitter := min(time.Duration(float64(base)*jitterShare), jitterMost)
-	return max(base+time.Duration(float64(jitter)*chance), retryAfter)
+	return max(base+time.Duration(float64(MostJitter(base))*chance), retryAfter)
 }
 
 // Planned gives, for each of a delivery's attempts in order, the earliest time at which the schedule wanted

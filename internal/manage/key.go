@@ -21,6 +21,7 @@ type Key struct {
 	ExpiresAt  time.Time // zero = never
 	RevokedAt  time.Time // zero = not
 	LastUsedAt time.Time // to the minute; zero = never
+	Revocable  bool      // whoever asks may revoke it, if it is none that they use
 }
 
 // CreateKey is what a key is made of.
@@ -62,7 +63,7 @@ func (m *Manager) CreateKey(ctx context.Context, caller auth.Caller, in CreateKe
 		if err := m.db.CreateKey(ctx, row); err != nil {
 			return CreatedKey{}, deed{}, err
 		}
-		return CreatedKey{Key: shownKey(row), Text: text}, keyDeed(accountID, row.ID, fmt.Sprintf("%q in %s: %s", row.Name, accountID, scopes)), nil
+		return CreatedKey{Key: shownKey(caller, row), Text: text}, keyDeed(accountID, row.ID, fmt.Sprintf("%q in %s: %s", row.Name, accountID, scopes)), nil
 	})
 }
 
@@ -108,7 +109,9 @@ func (m *mistakes) scopes(caller auth.Caller, accountID string, names []string) 
 			m.add(field, "%s", err)
 		case !caller.Can(parsed[0]):
 			m.add(field, "the key that you use lacks %s itself and cannot give it", name)
-		case parsed[0] == auth.Admin && !caller.MakesOwners():
+		case parsed[0] == auth.Manage && !caller.Gives(auth.Manage):
+			m.add(field, "a key with manage changes who is told of failures, which your role does not; ask an owner or an admin of the account for it")
+		case !caller.Gives(parsed[0]):
 			m.add(field, "only an owner makes keys that may everything: such a key makes owners")
 		case parsed[0] == auth.Admin && accountID != store.DefaultAccount:
 			m.add(field, "admin reaches every account, so only keys of the account %s may have it; use manage", store.DefaultAccount)
@@ -132,7 +135,7 @@ func (m *Manager) ListKeys(ctx context.Context, caller auth.Caller, in ListKeys)
 			rows, next, err := m.db.ListKeys(ctx, accountID, p)
 			keys := make([]Key, len(rows))
 			for i, row := range rows {
-				keys[i] = shownKey(row)
+				keys[i] = shownKey(caller, row)
 			}
 			return keys, next, err
 		})
@@ -166,11 +169,15 @@ func (m *Manager) RevokeKey(ctx context.Context, caller auth.Caller, in RevokeKe
 	})
 }
 
-// holds answers a *Forbidden with the first of the scopes that the caller lacks.
+// holds answers a *Forbidden with the first of the scopes that the caller lacks, or could not give.
 func holds(caller auth.Caller, scopes []string) error {
 	for _, name := range scopes {
-		if scope := auth.Scope(name); !may(caller, scope) {
+		scope := auth.Scope(name)
+		if !may(caller, scope) {
 			return &Forbidden{Scope: scope, Has: caller.Scopes}
+		}
+		if scope == auth.Manage && !caller.Gives(scope) {
+			return &Forbidden{Scope: auth.People, Has: caller.Scopes}
 		}
 	}
 	return nil
@@ -186,7 +193,7 @@ func keyDeed(accountID, id, detail string) deed {
 }
 
 // shownKey leaves out the hash.
-func shownKey(row store.Key) Key {
+func shownKey(caller auth.Caller, row store.Key) Key {
 	return Key{
 		ID:         row.ID,
 		AccountID:  row.AccountID,
@@ -197,5 +204,6 @@ func shownKey(row store.Key) Key {
 		ExpiresAt:  row.ExpiresAt,
 		RevokedAt:  row.RevokedAt,
 		LastUsedAt: row.LastUsedAt,
+		Revocable:  row.RevokedAt.IsZero() && holds(caller, row.Scopes) == nil,
 	}
 }

@@ -112,6 +112,9 @@ func (m *Manager) ListMails(ctx context.Context, caller auth.Caller, page Page) 
 // server sends no mail, or there is nobody to send one to.
 func (m *Manager) TestMail(ctx context.Context, caller auth.Caller, _ struct{}) ([]TestedMail, error) {
 	return change(ctx, m, caller, auth.Manage, "mail.test", func(ctx context.Context) ([]TestedMail, deed, error) {
+		if err := mayTell(caller); err != nil {
+			return nil, deed{}, err
+		}
 		if m.mail == nil {
 			return nil, deed{}, store.Conflictf("this server sends no mail: its operator has not named a mail server (serve --smtp)")
 		}
@@ -186,9 +189,9 @@ func (m *Manager) testOne(ctx context.Context, accountID, email, account string)
 }
 
 // mayTell keeps members who may not change people from changing who is told: they could silence the owners. An
-// API key with the scope may.
+// API key with the scope may, so they make no such key either.
 func mayTell(caller auth.Caller) error {
-	if caller.Role != "" && !caller.Can(auth.People) {
+	if !caller.Gives(auth.Manage) {
 		return &Forbidden{Scope: auth.People, Has: caller.Scopes}
 	}
 	return nil

@@ -91,7 +91,9 @@ func (r report) serverHint() string {
 	switch r.code {
 	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
 		return fmt.Sprintf("The receiver's server cannot handle this kind of request (%d). It must accept POST over HTTP/1.1 or HTTP/2.", r.code)
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusServiceUnavailable:
+		return "The receiver, or something in front of it, says that it takes no requests at this moment (503). It may be restarting, overloaded or under maintenance, or a proxy may not reach it; its own log says which."
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
 		return fmt.Sprintf("A proxy in front of the receiver could not get an answer from it (%d). Check that the receiver is running and not overloaded.", r.code)
 	}
 	return fmt.Sprintf("The receiver failed while it handled the event (%d). Its own log says why; look there for the delivery's number or webhook-id.", r.code)

@@ -52,7 +52,7 @@ func TestHintsForAnswers(t *testing.T) {
 		{"error", 500, http.Header{}, nil, "own log"},
 		{"a method it does not know", 501, http.Header{}, nil, "accept POST"},
 		{"bad gateway", 502, http.Header{}, nil, "proxy"},
-		{"unavailable", 503, http.Header{}, nil, "proxy"},
+		{"unavailable", 503, http.Header{}, nil, "It may be restarting, overloaded"},
 		{"gateway timeout", 504, http.Header{}, nil, "proxy"},
 		{"a code of somebody's own", 599, http.Header{}, nil, "own log"},
 		{"a code out of range", 999, http.Header{}, nil, "status 999"},

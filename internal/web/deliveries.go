@@ -182,6 +182,7 @@ type attemptRow struct {
 	delivery.Attempt
 	Planned time.Time // by the schedule; zero = it was asked for, or due at once
 	Phases  []phase
+	Why     string // it began so much later than planned; "" = chance and a look at what is due explain it
 }
 
 // Late is how long after the planned time it began.
@@ -234,10 +235,7 @@ func (s *Server) showDelivery(v *visit) error {
 	}
 	e, err := s.Manager.Endpoint(ctx, v.caller, d.EndpointID)
 	view.Endpoint, view.Gone = s.row(e), err != nil
-	planned := s.Policy.Schedule.Planned(d.Attempts)
-	for i, a := range d.Attempts {
-		view.Line = append(view.Line, attemptRow{a, planned[i], phasesOf(a.Timing)})
-	}
+	view.Line = s.lineOf(d.Attempts, view.Endpoint)
 	if number := shownNumber(v, d); number > 0 {
 		a, err := s.Manager.Attempt(ctx, v.caller, manage.GetAttempt{DeliveryID: id, Number: number})
 		if err != nil {
@@ -249,6 +247,46 @@ func (s *Server) showDelivery(v *visit) error {
 	view.CanRetry = !test && !view.Gone && view.Endpoint.Receives() && (d.Status.Ended() || d.Status == delivery.Held || d.Status.Waiting())
 	view.CanEnd = !test && (d.Status.Waiting() || d.Status == delivery.Held || d.Status == delivery.Failed)
 	return s.show(v, "delivery", "Delivery "+id.String(), view)
+}
+
+// lookEvery is how late a node may find what is due that another one left, with a second for claiming it.
+const lookEvery = 3 * time.Second
+
+// lineOf lays attempts out on the time line, with why one began later than its schedule explains.
+func (s *Server) lineOf(attempts []delivery.Attempt, e endpointRow) []attemptRow {
+	var line []attemptRow
+	planned := s.Policy.Schedule.Planned(attempts)
+	well := e.LastSuccessAt // since when nothing but failures is known of the endpoint
+	if e.EnabledAt.After(well) {
+		well = e.EnabledAt
+	}
+	failed := 0
+	for i, a := range attempts {
+		row := attemptRow{Attempt: a, Planned: planned[i], Phases: phasesOf(a.Timing)}
+		if i > 0 && !row.Planned.IsZero() && row.Late() > delivery.MostJitter(row.Planned.Sub(attempts[i-1].EndedAt))+lookEvery {
+			row.Why = s.whyLate(failed >= delivery.NarrowAfter)
+		}
+		line = append(line, row)
+		if a.StartedAt.After(well) && (a.Effect == delivery.Failure || a.Effect == delivery.Narrows) {
+			failed++
+		}
+	}
+	return line
+}
+
+// whyLate says what held an attempt back: for certain when its own delivery had failed often enough to narrow the endpoint's
+// lane, else what it may have been.
+func (s *Server) whyLate(narrow bool) string {
+	pace := fmt.Sprintf("one attempt at a time, with pauses of up to %s", short(s.Policy.SpacingLongest))
+	if narrow {
+		return "Later than the schedule alone: the endpoint had failed three times in a row by then, so it got " + pace + "."
+	}
+	return "Later than the schedule alone. An endpoint that failed three times in a row gets " + pace + "; its rate limit, its attempts at once or a stop of this server may have held it back, too."
+}
+
+// Narrow reports that the endpoint gets one attempt at a time because it fails.
+func (v deliveryView) Narrow() bool {
+	return v.Endpoint.Receives() && v.Endpoint.Endpoint.Health.Narrow()
 }
 
 // signed is how an attempt was signed.

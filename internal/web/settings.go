@@ -161,7 +161,7 @@ func (s *Server) keys(v *visit, status int, f Form, o once) error {
 	}
 	view := keysView{listView: listView[manage.Key]{found.Rows, more(v, found.Next)}, Form: f, Once: o}
 	for _, scope := range auth.AllScopes() {
-		if v.caller.Can(scope) && (scope != auth.Admin || v.caller.MakesOwners()) {
+		if v.caller.Gives(scope) {
 			view.Scopes = append(view.Scopes, scope)
 		}
 	}
