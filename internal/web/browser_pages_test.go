@@ -148,6 +148,9 @@ func (g *gallery) ownersStops() []stop {
 		{"members-shown-before", "/settings/members?once=rev_x", nil},
 		{"secret-prepared", g.paused + "/secret/prepare", sent},
 		{"secret-made", "/endpoints/new", []string{"url", "https://hooks.example.com/compliance", "description", "Archive", "events", "*"}},
+		{"left-held", g.paused + "/enable", []string{"held", "keep"}},
+		{"endpoint-left-held", g.paused, nil},
+		{"delivery-left-held", g.held, nil},
 		{"recovered", g.disabled + "/enable", []string{"held", "send", "per_second", "1"}},
 		{"job", "/dead-letters/retry", []string{"per_second", "1000", "sure", "yes"}},
 	}

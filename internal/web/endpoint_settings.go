@@ -103,6 +103,9 @@ func (s *Server) doEndpointSettings(v *visit) error {
 	return s.askSettings(v, http.StatusUnprocessableEntity, endpointSettings{Form: f, endpointRow: s.row(e)})
 }
 
+// edits are the deeds that change what the page of the settings was opened with.
+var edits = []string{"endpoint.update", "endpoint.disable", "endpoint.enable"}
+
 // conflictOf finds out who changed an endpoint since its page was opened, and which fields are not as they are typed.
 func (s *Server) conflictOf(v *visit, e manage.Endpoint, f Form, typed manage.UpdateEndpoint) (c editConflict, err error) {
 	opened := f.millis("opened")
@@ -115,7 +118,7 @@ func (s *Server) conflictOf(v *visit, e manage.Endpoint, f Form, typed manage.Up
 		return c, err
 	}
 	for _, entry := range recent.Rows {
-		if entry.Object == e.ID && !entry.At.Before(opened) {
+		if entry.Object == e.ID && slices.Contains(edits, entry.Action) && !entry.At.Before(opened) {
 			c.Done = append(c.Done, auditRow{entry, names[entry.Actor]})
 		}
 	}

@@ -2,24 +2,24 @@
 "use strict";
 
 // Copying and saving need script, so their buttons appear with it.
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.dataset.copy);
+function copy(button) {
+  navigator.clipboard.writeText(button.dataset.copy).then(() => {
     button.textContent = "Copied";
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
 }
-for (const button of document.querySelectorAll("[data-save]")) {
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([button.dataset.text + "\n"], { type: "text/plain" }));
-    link.download = button.dataset.save;
-    link.click();
-    URL.revokeObjectURL(link.href);
-  });
+function save(button) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([button.dataset.text + "\n"], { type: "text/plain" }));
+  link.download = button.dataset.save;
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-copy], [data-save]");
+  if (button?.dataset.copy !== undefined) copy(button);
+  else if (button) save(button);
+});
 
 // Times go on while a page is open. When what a time waits for is due, the page around it hears of it and looks again.
 const parts = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
@@ -56,7 +56,14 @@ const scrolled = new ResizeObserver((all) => {
     else target.removeAttribute("tabindex");
   }
 });
-for (const part of document.querySelectorAll(".wide, pre")) scrolled.observe(part);
+
+// ready makes what script adds work in a page, and in what is put into it later.
+function ready() {
+  for (const button of document.querySelectorAll("[data-copy], [data-save]")) button.hidden = false;
+  for (const part of document.querySelectorAll(".wide, pre")) scrolled.observe(part);
+}
+ready();
+document.addEventListener("htmx:after:swap", ready);
 
 // A menu closes when one goes elsewhere.
 document.addEventListener("click", (event) => {
