@@ -67,6 +67,33 @@ func TestMailsThatNobodySendsGoWithoutARetention(t *testing.T) {
 	})
 }
 
+// What was to be shown once and was not, because the browser did not come for it, stayed until the retention.
+func TestWhatNobodyCameToSeeGoesWithoutARetention(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db, err := sqlstore.Open(t.Context(), sqlstore.Config{Database: settings(dir).Database})
+	must(t, err)
+	over := store.Reveal{ID: "rev_1", AccountID: store.DefaultAccount, SessionID: "ses_1", Sealed: []byte("sealed"), ExpiresAt: time.Now().Add(-time.Minute)}
+	open := over
+	open.ID, open.ExpiresAt = "rev_2", time.Now().Add(time.Hour)
+	must(t, db.KeepReveal(t.Context(), over))
+	must(t, db.KeepReveal(t.Context(), open))
+	must(t, db.Close())
+
+	w := newWorld(t, func(cfg *Config) { cfg.Database, cfg.Retention = settings(dir).Database, 0 })
+	raw, err := sql.Open("sqlite", settings(dir).Database)
+	must(t, err)
+	defer raw.Close()
+	eventually(t, "what is over is deleted", func() bool {
+		var left int
+		must(t, raw.QueryRowContext(t.Context(), "select count(*) from reveals where id = 'rev_1'").Scan(&left))
+		return left == 0
+	})
+	if _, err := w.db.TakeReveal(t.Context(), store.DefaultAccount, open.SessionID, open.ID, time.Now()); err != nil {
+		t.Errorf("what is not over yet: %v", err)
+	}
+}
+
 // A node whose clock was ahead by more than the retention deleted the whole log, and the
 // dead letters with it.
 func TestTheRetentionWentByTheNodesClockAndNotByTheDatabases(t *testing.T) {

@@ -228,6 +228,7 @@ func (a *App) retain(ctx context.Context) error {
 	for {
 		a.inBatches(ctx, "discard what was left of deleted endpoints", a.db.SettleDeleted)
 		a.inBatches(ctx, "delete old mails", a.deleteMails)
+		a.inBatches(ctx, "delete what nobody came to see", a.deleteReveals)
 		if a.cfg.Retention > 0 {
 			a.inBatches(ctx, "delete old rows", a.deleteOld)
 		}
@@ -257,6 +258,15 @@ func (a *App) deleteMails(ctx context.Context, limit int) (int, error) {
 		return 0, err
 	}
 	return a.db.DeleteMails(ctx, now.Add(-mail.Kept), limit)
+}
+
+// deleteReveals deletes secrets and links that were made, and that nobody came to see in time: sealed, but nowhere else.
+func (a *App) deleteReveals(ctx context.Context, limit int) (int, error) {
+	now, err := a.db.Clock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return a.db.DeleteReveals(ctx, now, limit)
 }
 
 // inBatches does a small batch after the other until nothing is left, or ctx ends.

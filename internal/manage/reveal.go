@@ -38,7 +38,7 @@ func (m *Manager) KeepReveal(ctx context.Context, caller auth.Caller, in KeepRev
 		id := newID("rev_")
 		r := store.Reveal{ID: id, AccountID: caller.AccountID, SessionID: in.SessionID, ExpiresAt: at.Add(revealFor)}
 		r.Sealed = m.box.Seal(revealPurpose, caller.AccountID, id, in.Content)
-		return id, m.db.KeepReveal(ctx, r, at)
+		return id, m.db.KeepReveal(ctx, r)
 	})
 }
 

@@ -168,7 +168,6 @@ func (s *Store) deleteRest(ctx context.Context, before time.Time, limit int) (in
 			{`delete from links where hash in (select hash from links where expires_at < $1 limit $2)`, before},
 			{`delete from invites where id in (select id from invites where expires_at < $1 limit $2)`, before},
 			{`delete from sessions where id in (select id from sessions where expires_at < $1 limit $2)`, before},
-			{`delete from reveals where id in (select id from reveals where expires_at < $1 limit $2)`, before},
 			{`delete from secrets where id in (select id from secrets where expires_at > 0 and expires_at < $1 limit $2)`, before},
 			{`delete from audit where seq in (select seq from audit where at < $1 order by seq limit $2)`, before.Add(-auditLife)},
 			// Those of an endpoint that is gone are left when a node of the release before, which knows no alerts, deleted it.

@@ -7,13 +7,9 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
-// KeepReveal adds one. Those that are over go with it (index reveals_end): nobody was there to take them.
-func (s *Store) KeepReveal(ctx context.Context, r store.Reveal, now time.Time) error {
+// KeepReveal adds one.
+func (s *Store) KeepReveal(ctx context.Context, r store.Reveal) error {
 	return s.write(ctx, "keep reveal", func(ctx context.Context, c conn) error {
-		over := `delete from reveals where id in (select id from reveals where expires_at <= $1 order by expires_at limit 100` + s.engine.lockAny() + `)`
-		if _, err := c.exec(ctx, over, ms(now)); err != nil {
-			return err
-		}
 		_, err := c.exec(ctx, `insert into reveals (id, account_id, session_id, sealed, expires_at) values ($1, $2, $3, $4, $5)`,
 			r.ID, r.AccountID, r.SessionID, r.Sealed, ms(r.ExpiresAt))
 		return err
@@ -31,4 +27,14 @@ func (s *Store) TakeReveal(ctx context.Context, accountID, sessionID, id string,
 		return err
 	})
 	return r, err
+}
+
+// DeleteReveals removes those that are over (index reveals_end).
+func (s *Store) DeleteReveals(ctx context.Context, now time.Time, limit int) (int, error) {
+	var n int64
+	err := s.write(ctx, "delete reveals", func(ctx context.Context, c conn) (err error) {
+		n, err = c.exec(ctx, `delete from reveals where id in (select id from reveals where expires_at <= $1 order by expires_at limit $2`+s.engine.lockAny()+`)`, ms(now), limit)
+		return err
+	})
+	return int(n), err
 }

@@ -146,7 +146,7 @@ func unscoped() map[string]string {
 		"Due": dispatcher, "Claim": dispatcher, "Record": dispatcher, "Return": dispatcher, "Settle": dispatcher, "Rewind": dispatcher,
 		"Lane": dispatcher, "WriteStats": dispatcher, "ClaimJobs": dispatcher, "ListNotices": dispatcher, "Watched": "the watch works for all accounts", "DeleteNotice": dispatcher,
 		"ClaimLetter": dispatcher, "HandLetter": dispatcher, "EndLetter": dispatcher, "PostponeLetter": dispatcher,
-		"AdoptMails": node, "DeleteMails": node, "AddRecipient": own, "TestTurn": own,
+		"AdoptMails": node, "DeleteMails": node, "DeleteReveals": node, "AddRecipient": own, "TestTurn": own,
 		"Account": admin, "CreateAccount": admin, "DeleteAccount": admin, "ListAccounts": admin,
 		"AddAudit": own, "CreateLink": own,
 		"KeyByHash": "the hash is the proof of who asks", "UseLink": "the hash is the proof of who asks",

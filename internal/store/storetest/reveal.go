@@ -19,7 +19,7 @@ func revealChecks() []check {
 func (w *world) newReveal() store.Reveal {
 	w.t.Helper()
 	r := store.Reveal{ID: newID("rev_"), AccountID: w.account, SessionID: newID("ses_"), Sealed: []byte{0, 1, 255}, ExpiresAt: at(5 * time.Minute)}
-	w.must("keep reveal", w.s.KeepReveal(w.ctx(), r, at(0)))
+	w.must("keep reveal", w.s.KeepReveal(w.ctx(), r))
 	return r
 }
 
@@ -58,12 +58,17 @@ func revealAtOnce(w *world) {
 
 func revealEnds(w *world) {
 	r := store.Reveal{ID: newID("rev_"), AccountID: w.account, SessionID: newID("ses_"), Sealed: []byte{1}, ExpiresAt: at(-time.Hour)}
-	w.must("keep reveal", w.s.KeepReveal(w.ctx(), r, at(-2*time.Hour))) // long before those of other checks end
+	w.must("keep reveal", w.s.KeepReveal(w.ctx(), r))
 	_, err := w.s.TakeReveal(w.ctx(), w.account, r.SessionID, r.ID, r.ExpiresAt)
 	w.wantError("take it at its end", err, store.ErrNotFound)
 	later := r
 	later.ID, later.ExpiresAt = newID("rev_"), at(time.Hour)
-	w.must("keep another one after its end", w.s.KeepReveal(w.ctx(), later, r.ExpiresAt))
+	w.must("keep another one", w.s.KeepReveal(w.ctx(), later))
+	_, err = w.s.DeleteReveals(w.ctx(), justBefore(r.ExpiresAt), 10) // long before those of other checks end
+	w.must("delete what is over before anything is", err)
+	n, err := w.s.DeleteReveals(w.ctx(), r.ExpiresAt, 10)
+	w.must("delete what is over", err)
+	w.equal("deleted", n, 1)
 	_, err = w.s.TakeReveal(w.ctx(), w.account, r.SessionID, r.ID, at(-2*time.Hour))
 	w.wantError("take the one that is over by a clock that is behind", err, store.ErrNotFound)
 	_, err = w.s.TakeReveal(w.ctx(), w.account, later.SessionID, later.ID, at(0))
