@@ -101,7 +101,7 @@ func (a *App) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.watcher = watch.New(watch.Config{Store: a.db, Wake: a.notifier.Wake, Log: a.log})
+	a.watcher = watch.New(watch.Config{Store: a.db, Wake: a.notifier.Wake, Missed: counts.Missed, Log: a.log})
 	a.auth = auth.NewAuthenticator(a.db, a.log)
 	a.signIns = auth.NewSignIns(a.db, a.log)
 	manager := manage.New(manage.Config{

@@ -24,6 +24,7 @@ const namespace = "compliancelayer"
 type Metrics struct {
 	registry *prometheus.Registry
 	accepted prometheus.Counter
+	missed   prometheus.Counter
 	attempts *prometheus.CounterVec
 	ended    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -41,6 +42,7 @@ func New(q Queue, version string, log *slog.Logger) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		accepted: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "events_accepted_total", Help: "Events accepted, replays not counted."}),
+		missed:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "watch_errors_total", Help: "Endpoints that the health watch could not judge; each is tried again."}),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "attempts_total", Help: "Attempts by class of outcome."}, []string{"class"}),
 		ended:    prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "deliveries_total", Help: "Attempts by the status that the delivery got."}, []string{"status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -59,7 +61,7 @@ func New(q Queue, version string, log *slog.Logger) *Metrics {
 	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "1; the labels say which release runs.", ConstLabels: prometheus.Labels{"version": version},
 	}, func() float64 { return 1 })
-	m.registry.MustRegister(m.accepted, m.attempts, m.ended, m.duration, m.lag, m.requests, build, newDepth(q, log),
+	m.registry.MustRegister(m.accepted, m.missed, m.attempts, m.ended, m.duration, m.lag, m.requests, build, newDepth(q, log),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, c := range delivery.Classes() {
 		m.attempts.WithLabelValues(string(c)) // so that a class that never happened reads 0
@@ -74,6 +76,9 @@ func (m *Metrics) Handler() http.Handler {
 
 // Accepted counts an event.
 func (m *Metrics) Accepted() { m.accepted.Inc() }
+
+// Missed counts an endpoint that the health watch could not judge.
+func (m *Metrics) Missed() { m.missed.Inc() }
 
 // Attempted counts an attempt whose outcome is on disk.
 func (m *Metrics) Attempted(a *delivery.Attempt, done store.Recorded) {

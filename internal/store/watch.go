@@ -9,11 +9,14 @@ import (
 
 // Watch is what the health watch lives on; the rule is delivery.Window's.
 type Watch interface {
-	// Watched gives the endpoints at which an alert may open or close, in the order of their
-	// ids: those that have trouble counted in a minute from Since on, and those that have an open
-	// alert; deleted ones are left out. An endpoint that is well costs nothing, however much
-	// is delivered to it.
-	Watched(ctx context.Context, q WatchQuery) ([]Watched, error)
+	// Troubled gives the endpoints at which an alert may open or close, of all accounts, in the order of
+	// their ids: those that have trouble counted in a minute from `since` on and before `until`, and those
+	// that have an open alert. An endpoint that is well costs nothing, however much is delivered to it.
+	Troubled(ctx context.Context, since, until time.Time) ([]string, error)
+	// Watched gives what some endpoints are judged by, in the order of their ids; deleted ones are left
+	// out. Their open alerts are read before their minutes: an alert that another node opens or closes in between
+	// was not known yet when the older of the two was read, so nobody judges an alert by what was counted before it changed.
+	Watched(ctx context.Context, endpointIDs []string, from, until time.Time) ([]Watched, error)
 	// OpenAlert adds an alert with its notice: both or neither. It answers false, and writes nothing, when
 	// one of that kind is open at that endpoint, or the endpoint was deleted. Of nodes that do it at once
 	// one is answered true.
@@ -31,15 +34,6 @@ type Alerts interface {
 	ListAlerts(ctx context.Context, accountID string, f AlertFilter, page Page) ([]Alert, string, error)
 	// OpenAlerts gives those that are open at the endpoints named, oldest first.
 	OpenAlerts(ctx context.Context, accountID string, endpointIDs []string) ([]Alert, error)
-}
-
-// WatchQuery asks for endpoints to be judged.
-type WatchQuery struct {
-	Since time.Time // trouble before this has been looked at
-	From  time.Time // of the minutes given
-	Until time.Time // of both; exclusive
-	After string    // an endpoint's id
-	Limit int
 }
 
 // Watched is an endpoint to be judged.

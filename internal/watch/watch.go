@@ -10,7 +10,9 @@ package watch
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +27,7 @@ const (
 	// again is how much of what was looked at is looked at once more. Counts are on disk some seconds after
 	// their minute began, which is up to a minute before; the rest is for a database that was away for a while.
 	again = 5 * time.Minute
-	// page is how many endpoints are read at a time, each with an hour of minutes.
+	// page is how many endpoints are judged at a time, each by an hour of minutes.
 	page = 100
 )
 
@@ -40,7 +42,9 @@ type Store interface {
 type Config struct {
 	Store Store
 	Wake  func() // called when there is something to be told
-	Log   *slog.Logger
+	// Missed is called for an endpoint that could not be judged; it is tried again with the next look. nil = nobody counts them.
+	Missed func()
+	Log    *slog.Logger
 }
 
 // Watcher watches endpoints.
@@ -51,7 +55,12 @@ type Watcher struct {
 }
 
 // New makes a Watcher; Run starts it.
-func New(c Config) *Watcher { return &Watcher{Config: c} }
+func New(c Config) *Watcher {
+	if c.Missed == nil {
+		c.Missed = func() {}
+	}
+	return &Watcher{Config: c}
+}
 
 // Run watches until ctx ends.
 func (w *Watcher) Run(ctx context.Context) error {
@@ -74,35 +83,57 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
-// look judges once. The first look, and the one after the clock was put back, goes over the whole
-// window, so that it finds what a node that died did not get to.
+// look judges once: it finds out once who has trouble, and then takes them page by page. The first look,
+// and the one after the clock was put back, goes over the whole window, so that it finds what a node that died did
+// not get to; and so does the one after a look that did not get to all.
 func (w *Watcher) look(ctx context.Context) error {
 	now, err := w.Store.Clock(ctx)
 	if err != nil {
 		return err
 	}
-	q := store.WatchQuery{Until: now.Truncate(time.Minute).Add(time.Minute), Limit: page}
-	q.From = q.Until.Add(-delivery.WatchWindow)
-	q.Since = q.From
-	if since := w.seen.Add(-again); since.After(q.Since) && !w.seen.After(now) {
-		q.Since = since
+	until := now.Truncate(time.Minute).Add(time.Minute)
+	from := until.Add(-delivery.WatchWindow)
+	since := from
+	if s := w.seen.Add(-again); s.After(from) && !w.seen.After(now) {
+		since = s
 	}
-	for {
-		found, err := w.Store.Watched(ctx, q)
+	troubled, err := w.Store.Troubled(ctx, since, until)
+	if err != nil {
+		return err
+	}
+	missed := 0
+	for ids := range slices.Chunk(troubled, page) {
+		found, err := w.Store.Watched(ctx, ids, from, until)
 		if err != nil {
 			return err
 		}
-		for _, e := range found {
-			if err := w.judge(ctx, e, q.Until, now); err != nil {
-				return err
-			}
+		n, err := w.judgeAll(ctx, found, until, now)
+		if err != nil {
+			return err
 		}
-		if len(found) < page {
-			w.seen = now
-			return nil
-		}
-		q.After = found[len(found)-1].EndpointID
+		missed += n
 	}
+	if missed == 0 {
+		w.seen = now
+	}
+	return nil
+}
+
+// judgeAll judges a page. One whose alerts cannot be written holds up no other: it is logged, counted, and tried
+// again. A database that is away, or full, holds up all of them.
+func (w *Watcher) judgeAll(ctx context.Context, found []store.Watched, until, now time.Time) (missed int, _ error) {
+	for _, e := range found {
+		err := w.judge(ctx, e, until, now)
+		if ctx.Err() != nil || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrFull) {
+			return missed, err
+		}
+		if err != nil {
+			w.Log.Error("endpoint not watched; it is tried again", slog.String("endpoint_id", e.EndpointID), slog.Any("error", err))
+			w.Missed()
+			missed++
+		}
+	}
+	return missed, nil
 }
 
 // judge opens and closes the alerts of an endpoint.

@@ -2,6 +2,7 @@ package watch_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -25,12 +26,15 @@ type world struct {
 	log    strings.Builder
 	writes int
 
-	mu    sync.Mutex
-	shift time.Duration // of the store's clock
-	away  bool          // the store answers errors
-	asked int           // calls of Watched
-	given int           // endpoints that they answered
-	woken int
+	mu     sync.Mutex
+	shift  time.Duration // of the store's clock
+	away   bool          // the store answers errors
+	ill    string        // the endpoint whose alerts cannot be written
+	asked  int           // calls of Troubled
+	read   int           // calls of Watched
+	given  int           // endpoints that they answered
+	missed int
+	woken  int
 }
 
 // locked does something with what the Watchers see or count.
@@ -46,18 +50,27 @@ func (w *world) Clock(ctx context.Context) (time.Time, error) {
 	return now, err
 }
 
-func (w *world) Watched(ctx context.Context, q store.WatchQuery) ([]store.Watched, error) {
+func (w *world) Troubled(ctx context.Context, since, until time.Time) ([]string, error) {
 	away := false
 	w.locked(func() { w.asked, away = w.asked+1, w.away })
 	if away {
 		return nil, store.ErrUnavailable
 	}
-	found, err := w.db.Watched(ctx, q)
-	w.locked(func() { w.given += len(found) })
+	return w.db.Troubled(ctx, since, until)
+}
+
+func (w *world) Watched(ctx context.Context, ids []string, from, until time.Time) ([]store.Watched, error) {
+	found, err := w.db.Watched(ctx, ids, from, until)
+	w.locked(func() { w.read, w.given = w.read+1, w.given+len(found) })
 	return found, err
 }
 
 func (w *world) OpenAlert(ctx context.Context, a store.Alert) (bool, error) {
+	ill := ""
+	w.locked(func() { ill = w.ill })
+	if a.EndpointID == ill {
+		return false, errors.New("this row cannot be written")
+	}
 	return w.db.OpenAlert(ctx, a)
 }
 
@@ -84,7 +97,10 @@ func within(t *testing.T, story func(w *world)) {
 // start runs a Watcher, as a node does, and gives what kills it.
 func (w *world) start() (kill func()) {
 	w.t.Helper()
-	watcher := watch.New(watch.Config{Store: w, Wake: func() { w.locked(func() { w.woken++ }) }, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
+	watcher := watch.New(watch.Config{
+		Store: w, Wake: func() { w.locked(func() { w.woken++ }) }, Missed: func() { w.locked(func() { w.missed++ }) },
+		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+	})
 	ctx, cancel := context.WithCancel(w.t.Context())
 	var ended sync.WaitGroup
 	ended.Go(func() {
@@ -318,8 +334,8 @@ func TestIdleEndpointsCostOneQuestionALook(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		w.locked(func() {
-			if looks := int(time.Hour/watch.Every) + 1; w.asked != looks || w.given != 0 {
-				w.t.Errorf("%d questions in %d looks gave %d endpoints; want one each, and none", w.asked, looks, w.given)
+			if looks := int(time.Hour/watch.Every) + 1; w.asked != looks || w.read != 0 {
+				w.t.Errorf("in %d looks it was asked %d times who has trouble, and %d times what they are judged by; want one each, and none", looks, w.asked, w.read)
 			}
 		})
 	})
@@ -338,5 +354,33 @@ func TestEveryPageIsJudged(t *testing.T) {
 		if len(all) != n || err != nil {
 			w.t.Errorf("%d alerts, %v; want %d", len(all), err, n)
 		}
+		w.locked(func() {
+			if w.asked != 1 || w.read != 3 || w.given != n {
+				w.t.Errorf("who has trouble was gathered %d times, and %d endpoints were read in %d pages; want once, and each once in 3", w.asked, w.given, w.read)
+			}
+		})
+	})
+}
+
+// One that cannot be judged holds up no other, is logged and counted, and is found when it can be, however late.
+func TestAnEndpointThatCannotBeJudgedHoldsUpNoOther(t *testing.T) {
+	within(t, func(w *world) {
+		for _, id := range []string{"ep_1", "ep_2", "ep_3"} {
+			w.endpoint(id)
+			w.count(id, delivery.Counts{Attempts: 40, Failed: 20})
+		}
+		w.locked(func() { w.ill = "ep_2" })
+		defer w.start()()
+		w.want(2, "failing open", "failing open")
+		time.Sleep(12 * time.Minute)
+		w.locked(func() {
+			if looks := int(12*time.Minute/watch.Every) + 1; w.missed < looks-1 || !strings.Contains(w.log.String(), "endpoint_id=ep_2") {
+				w.t.Errorf("missed %d times in %d looks; the log says:\n%s", w.missed, looks, w.log.String())
+			}
+			w.ill = ""
+		})
+		time.Sleep(watch.Every)
+		synctest.Wait()
+		w.want(3, "failing open", "failing open", "failing open")
 	})
 }

@@ -11,47 +11,56 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
-// selectWatched finds who is to be judged by indexes stats_trouble and alerts_open, which have no row of
-// an endpoint that is well, and their minutes by the primary key of stats. The condition of stats_trouble
-// stands here word for word, as SQLite needs it to use the index.
-const selectWatched = `with troubled as (
-		select endpoint_id from stats where minute >= $1 and minute < $3 and endpoint_id > $4 and (watched_failed > 0 or watched_retries > 0 or watched_slow > 0)
-		union select endpoint_id from alerts where closed_at = 0 and endpoint_id > $4
-	), chosen as (
-		select e.id, e.account_id, e.enabled_at from troubled t join endpoints e on e.id = t.endpoint_id where e.state <> 'deleted' order by e.id limit $5
-	)
-	select c.id, c.account_id, c.enabled_at, coalesce(s.minute, 0), cast(coalesce(sum(s.watched), 0) as bigint), cast(coalesce(sum(s.watched_failed), 0) as bigint),
-		cast(coalesce(sum(s.watched_retries), 0) as bigint), cast(coalesce(sum(s.watched_slow), 0) as bigint)
-	from chosen c left join stats s on s.endpoint_id = c.id and s.minute >= $2 and s.minute < $3
-	group by c.id, c.account_id, c.enabled_at, s.minute order by c.id, s.minute`
+// selectTroubled finds who is to be judged by indexes stats_trouble and alerts_open, which have no row of
+// an endpoint that is well. The condition of stats_trouble stands here word for word, as SQLite needs it to use the index.
+const selectTroubled = `select endpoint_id from stats where minute >= $1 and minute < $2 and (watched_failed > 0 or watched_retries > 0 or watched_slow > 0)
+	union select endpoint_id from alerts where closed_at = 0 order by endpoint_id`
 
-// Watched gives the endpoints at which an alert may open or close.
-func (s *Store) Watched(ctx context.Context, q store.WatchQuery) ([]store.Watched, error) {
-	rs, err := s.reads.query(ctx, selectWatched, ms(q.Since), ms(q.From), ms(q.Until), q.After, q.Limit)
+// Troubled gives the endpoints at which an alert may open or close.
+func (s *Store) Troubled(ctx context.Context, since, until time.Time) ([]string, error) {
+	rs, err := s.reads.query(ctx, selectTroubled, ms(since), ms(until))
+	ids, err := collect(rs, err, func(r scanner) (id string, err error) { return id, r.Scan(&id) })
+	return ids, reading("look for trouble", err)
+}
+
+// selectWatched reads endpoints with their minutes, both by primary key.
+const selectWatched = `select e.id, e.account_id, e.enabled_at, coalesce(s.minute, 0), cast(coalesce(sum(s.watched), 0) as bigint), cast(coalesce(sum(s.watched_failed), 0) as bigint),
+		cast(coalesce(sum(s.watched_retries), 0) as bigint), cast(coalesce(sum(s.watched_slow), 0) as bigint)
+	from endpoints e left join stats s on s.endpoint_id = e.id and s.minute >= $1 and s.minute < $2`
+
+// watchedQuery asks for the minutes of some endpoints.
+func watchedQuery(endpointIDs []string, from, until time.Time) (string, []any) {
+	w := where{args: []any{ms(from), ms(until)}, text: `e.state <> 'deleted'`}
+	w.in("e.id", endpointIDs)
+	return selectWatched + w.sql() + ` group by e.id, e.account_id, e.enabled_at, s.minute order by e.id, s.minute`, w.args
+}
+
+// Watched gives what some endpoints are judged by: first their alerts, then their minutes.
+func (s *Store) Watched(ctx context.Context, endpointIDs []string, from, until time.Time) ([]store.Watched, error) {
+	if len(endpointIDs) == 0 {
+		return nil, nil
+	}
+	open, err := s.openAlerts(ctx, "", endpointIDs)
+	if err != nil {
+		return nil, err
+	}
+	of := map[string][]store.Alert{}
+	for _, a := range open {
+		of[a.EndpointID] = append(of[a.EndpointID], a)
+	}
+	query, args := watchedQuery(endpointIDs, from, until)
+	rs, err := s.reads.query(ctx, query, args...)
 	rows, err := collect(rs, err, scanWatched)
 	if err != nil {
 		return nil, reading("read what is watched", err)
 	}
 	var all []store.Watched
-	ids := []string{}
 	for _, row := range rows {
 		if len(all) == 0 || all[len(all)-1].EndpointID != row.EndpointID {
-			ids = append(ids, row.EndpointID)
-			all = append(all, store.Watched{AccountID: row.AccountID, EndpointID: row.EndpointID, EnabledAt: row.EnabledAt})
+			all = append(all, store.Watched{AccountID: row.AccountID, EndpointID: row.EndpointID, EnabledAt: row.EnabledAt, Open: of[row.EndpointID]})
 		}
 		last := &all[len(all)-1]
 		last.Minutes = append(last.Minutes, row.Minutes...)
-	}
-	open, err := s.openAlerts(ctx, "", ids)
-	if err != nil {
-		return nil, err
-	}
-	for i := range all {
-		for _, a := range open {
-			if a.EndpointID == all[i].EndpointID {
-				all[i].Open = append(all[i].Open, a)
-			}
-		}
 	}
 	return all, nil
 }

@@ -136,6 +136,7 @@ type trespass func(w *world, v victim) error
 func unscoped() map[string]string {
 	const (
 		dispatcher = "the dispatcher works for all accounts"
+		watcher    = "the watch works for all accounts"
 		admin      = "it takes the account itself; the caller's scope is checked by manage"
 		own        = "it adds a row to the account that it names, and refers to no other row"
 		node       = "it is about the installation"
@@ -144,7 +145,7 @@ func unscoped() map[string]string {
 		"Clock": node, "Beat": node, "Leave": node, "Ping": node, "DeleteOld": node, "SettleDeleted": node, "Depth": node, "Backup": node,
 		"Value": node, "SetValueOnce": node, "Close": node, "Announce": node, "Listen": node,
 		"Due": dispatcher, "Claim": dispatcher, "Record": dispatcher, "Return": dispatcher, "Settle": dispatcher, "Rewind": dispatcher,
-		"Lane": dispatcher, "WriteStats": dispatcher, "ClaimJobs": dispatcher, "ListNotices": dispatcher, "Watched": "the watch works for all accounts", "DeleteNotice": dispatcher,
+		"Lane": dispatcher, "WriteStats": dispatcher, "ClaimJobs": dispatcher, "ListNotices": dispatcher, "Troubled": watcher, "Watched": watcher, "DeleteNotice": dispatcher,
 		"ClaimLetter": dispatcher, "HandLetter": dispatcher, "EndLetter": dispatcher, "PostponeLetter": dispatcher,
 		"AdoptMails": node, "DeleteMails": node, "DeleteReveals": node, "AddRecipient": own, "TestTurn": own,
 		"Account": admin, "CreateAccount": admin, "DeleteAccount": admin, "ListAccounts": admin,

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -19,7 +20,8 @@ func watchChecks() []check {
 		{"one with an open alert is given, also when nothing is counted any more", watchOpen},
 		{"a deleted endpoint is not given, and its alerts are closed and told to nobody", watchDeleted},
 		{"the endpoints of a deleted account are not given", watchDeletedAccount},
-		{"pages are in the order of ids and leave none out", watchPages},
+		{"those that have trouble are in the order of ids, each once", watchOrder},
+		{"what is asked of endpoints is answered of these alone", watchAsked},
 		{"when an endpoint was last enabled is given", watchEnabled},
 	}
 }
@@ -40,20 +42,18 @@ func (w *world) watched() []store.Watched { return w.watchedSince(10) }
 
 func (w *world) watchedSince(m int) []store.Watched {
 	w.t.Helper()
-	var own []store.Watched
-	q := store.WatchQuery{Since: watchTime(m), From: watchTime(10), Until: watchTime(70), Limit: 2}
-	for {
-		page, err := w.s.Watched(w.ctx(), q)
-		w.must("read what is watched", err)
-		for _, e := range page {
-			if e.AccountID == w.account {
-				own = append(own, e)
-			}
-		}
-		if len(page) < q.Limit {
-			return own
-		}
-		q.After = page[len(page)-1].EndpointID
+	ids, err := w.s.Troubled(w.ctx(), watchTime(m), watchTime(70))
+	w.must("look for trouble", err)
+	all, err := w.s.Watched(w.ctx(), ids, watchTime(10), watchTime(70))
+	w.must("read what is watched", err)
+	return slices.DeleteFunc(all, func(e store.Watched) bool { return e.AccountID != w.account })
+}
+
+// wantUnwatched reports endpoints of this check's account that are judged.
+func (w *world) wantUnwatched() {
+	w.t.Helper()
+	if got := w.watched(); len(got) != 0 {
+		w.t.Errorf("watched: %+v, want none", got)
 	}
 }
 
@@ -87,7 +87,7 @@ func watchWell(w *world) {
 	for m := range 60 {
 		w.counted(id, m, delivery.Counts{Attempts: 1000})
 	}
-	w.equal("watched", w.watched(), []store.Watched(nil))
+	w.wantUnwatched()
 }
 
 func watchTrouble(w *world) {
@@ -137,7 +137,7 @@ func watchOpen(w *world) {
 	for _, a := range want.Open {
 		w.closeAlert(closed(a, time.Minute), true)
 	}
-	w.equal("watched when all are closed", w.watched(), []store.Watched(nil))
+	w.wantUnwatched()
 }
 
 func watchDeleted(w *world) {
@@ -147,7 +147,7 @@ func watchDeleted(w *world) {
 	before := len(w.notices())
 	_, err := w.s.DeleteEndpoint(w.ctx(), w.account, id, at(time.Minute))
 	w.must("delete endpoint", err)
-	w.equal("watched", w.watched(), []store.Watched(nil))
+	w.wantUnwatched()
 	a.ClosedAt, ahead.ClosedAt = at(time.Minute), at(time.Hour)
 	w.equal("alerts", w.alerts(store.AlertFilter{}), []store.Alert{ahead, a})
 	if n := len(w.notices()); n != before {
@@ -163,28 +163,54 @@ func watchDeletedAccount(w *world) {
 	id := w.newEndpoint()
 	w.openAlert(id, delivery.AlertSlow, 0)
 	w.must("delete account", w.s.DeleteAccount(w.ctx(), w.account, at(time.Minute)))
-	w.equal("watched", w.watched(), []store.Watched(nil))
+	w.wantUnwatched()
 	w.equal("open alerts", w.alerts(store.AlertFilter{Open: true}), []store.Alert(nil))
 }
 
-func watchPages(w *world) {
+func watchOrder(w *world) {
 	var want []string
 	for i := range 7 {
 		id := w.newEndpoint()
 		if i%2 == 0 {
-			w.counted(id, 20, delivery.Counts{Attempts: 1, Slow: 1})
+			for m := 20; m < 23; m++ {
+				w.counted(id, m, delivery.Counts{Attempts: 1, Slow: 1})
+			}
 		}
 		if i%2 == 1 || i == 4 {
 			w.openAlert(id, delivery.AlertFailing, 0)
+			w.openAlert(id, delivery.AlertSlow, 0)
 		}
 		want = append(want, id)
 	}
 	slices.Sort(want)
+	troubled, err := w.s.Troubled(w.ctx(), watchTime(10), watchTime(70))
+	w.must("look for trouble", err)
+	troubled = slices.DeleteFunc(troubled, func(id string) bool { return !slices.Contains(want, id) })
+	w.equal("troubled", troubled, want)
 	var got []string
 	for _, e := range w.watched() {
 		got = append(got, e.EndpointID)
 	}
 	w.equal("watched", got, want)
+}
+
+func watchAsked(w *world) {
+	one, two, well := w.newEndpoint(), w.newEndpoint(), w.newEndpoint()
+	bad := delivery.Counts{Attempts: 1, Failed: 1}
+	w.counted(one, 20, bad)
+	w.counted(two, 20, bad)
+	a := w.openAlert(two, delivery.AlertSlow, 0)
+	got, err := w.s.Watched(w.ctx(), []string{two, well, "ep_none"}, watchTime(10), watchTime(70))
+	w.must("read what is watched", err)
+	want := []store.Watched{
+		{AccountID: w.account, EndpointID: two, Minutes: []delivery.Minute{{At: watchTime(20), Counts: bad}}, Open: []store.Alert{a}},
+		{AccountID: w.account, EndpointID: well},
+	}
+	slices.SortFunc(want, func(a, b store.Watched) int { return strings.Compare(a.EndpointID, b.EndpointID) })
+	w.equal("watched", got, want)
+	got, err = w.s.Watched(w.ctx(), nil, watchTime(10), watchTime(70))
+	w.must("read what is watched of none", err)
+	w.equal("watched of none", len(got), 0)
 }
 
 func watchEnabled(w *world) {
