@@ -116,12 +116,17 @@ type Minute struct {
 type Window struct {
 	whole, recent Counts
 	recentSpan    time.Duration
+	late          Counts // of the last WatchRecent, however few
 }
 
 // NewWindow sums up the minutes, oldest first, that lie within WatchWindow before `until`. Those that
-// began before `since` are left out: when an endpoint is enabled again, it starts anew. The recent part
-// is the last WatchRecent, or as much more as it takes to have WatchAttempts.
+// began before `since` are left out: when an endpoint is enabled again, it starts anew. A `since` that is still
+// to come is of a clock that was put back, and leaves nothing out. The recent part is the last WatchRecent, or as
+// much more as it takes to have WatchAttempts.
 func NewWindow(minutes []Minute, since, until time.Time) Window {
+	if since.After(until) {
+		since = time.Time{}
+	}
 	since = later(since, until.Add(-WatchWindow))
 	w := Window{recentSpan: WatchRecent}
 	for _, m := range slices.Backward(minutes) {
@@ -130,6 +135,9 @@ func NewWindow(minutes []Minute, since, until time.Time) Window {
 		}
 		w.whole.Add(m.Counts)
 		age := until.Sub(m.At)
+		if age <= WatchRecent {
+			w.late.Add(m.Counts)
+		}
 		if age <= WatchRecent || w.recent.Attempts < WatchAttempts {
 			w.recent.Add(m.Counts)
 			w.recentSpan = max(w.recentSpan, age)
@@ -152,9 +160,10 @@ func (w Window) Changes(open []AlertKind) (opens, closes []AlertKind) {
 	return opens, closes
 }
 
-// ill reports trouble that is large enough and still going on.
+// ill reports trouble that is large enough and still going on: something was bad in the last WatchRecent itself. Else
+// a watch that comes back after a while, or few attempts that went well, would tell of what has ended.
 func (w Window) ill(k AlertKind) bool {
-	return w.whole.Attempts >= WatchAttempts && w.whole.above(k, k.Threshold()) && w.recent.above(k, k.Threshold())
+	return w.late.bad(k) > 0 && w.whole.Attempts >= WatchAttempts && w.whole.above(k, k.Threshold()) && w.recent.above(k, k.Threshold())
 }
 
 // well reports that lately at most half of the threshold was bad. Without attempts
@@ -162,6 +171,9 @@ func (w Window) ill(k AlertKind) bool {
 func (w Window) well(k AlertKind) bool {
 	return 200*w.recent.bad(k) <= k.Threshold()*w.recent.Attempts
 }
+
+// Silent reports that nothing was attempted.
+func (w Window) Silent() bool { return w.whole.Attempts == 0 }
 
 // Reading is what an alert was opened, or closed, by.
 type Reading struct {

@@ -69,7 +69,7 @@ func TestTheRuleOverItsDomain(t *testing.T) {
 							lately, latelyBad = recent+earlier, recentBad+earlierBad
 						}
 						all, allBad := earlier+recent, earlierBad+recentBad
-						wantOpens := all >= delivery.WatchAttempts && share(allBad, all) > threshold && share(latelyBad, lately) > threshold
+						wantOpens := recentBad > 0 && all >= delivery.WatchAttempts && share(allBad, all) > threshold && share(latelyBad, lately) > threshold
 						wantCloses := share(latelyBad, lately) <= threshold/2
 						opens, never := changes(w, kind, false)
 						no, closes := changes(w, kind, true)
@@ -168,13 +168,18 @@ func TestWhatIsInTheWindow(t *testing.T) {
 		minutes []delivery.Minute
 		since   time.Time
 		opens   bool
+		closes  bool
 	}{
-		{"nothing", nil, time.Time{}, false},
-		{"the oldest minute", []delivery.Minute{ago(time.Hour, ill)}, time.Time{}, true},
-		{"the one before", []delivery.Minute{ago(time.Hour+time.Minute, ill)}, time.Time{}, false},
-		{"one to come, of a clock that was put back", []delivery.Minute{ago(0, ill)}, time.Time{}, false},
-		{"what was before the endpoint was enabled", []delivery.Minute{ago(5*time.Minute, ill)}, until.Add(-5*time.Minute + time.Second), false},
-		{"what came after it", []delivery.Minute{ago(5*time.Minute, ill)}, until.Add(-5 * time.Minute), true},
+		{"nothing", nil, time.Time{}, false, true},
+		{"the oldest minute: it has ended, and nothing says that it is well", []delivery.Minute{ago(time.Hour, ill)}, time.Time{}, false, false},
+		{"the oldest minute, and one failure now", []delivery.Minute{ago(time.Hour, ill), ago(time.Minute, bad(delivery.AlertFailing, 1, 1))}, time.Time{}, true, false},
+		{"the one before", []delivery.Minute{ago(time.Hour+time.Minute, ill)}, time.Time{}, false, true},
+		{"a quarter of an hour ago", []delivery.Minute{ago(15*time.Minute, ill)}, time.Time{}, true, false},
+		{"a minute longer ago", []delivery.Minute{ago(16*time.Minute, ill)}, time.Time{}, false, false},
+		{"one to come, of a clock that was put back", []delivery.Minute{ago(0, ill)}, time.Time{}, false, true},
+		{"what was before the endpoint was enabled", []delivery.Minute{ago(5*time.Minute, ill)}, until.Add(-5*time.Minute + time.Second), false, true},
+		{"what came after it", []delivery.Minute{ago(5*time.Minute, ill)}, until.Add(-5 * time.Minute), true, false},
+		{"an endpoint enabled by a clock that was put back since", []delivery.Minute{ago(5*time.Minute, ill)}, until.Add(time.Hour), true, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -183,7 +188,7 @@ func TestWhatIsInTheWindow(t *testing.T) {
 			if opens, _ := changes(w, delivery.AlertFailing, false); opens != tt.opens {
 				t.Errorf("opens: %t", opens)
 			}
-			if _, closes := changes(w, delivery.AlertFailing, true); closes == tt.opens {
+			if _, closes := changes(w, delivery.AlertFailing, true); closes != tt.closes {
 				t.Errorf("closes: %t", closes)
 			}
 		})

@@ -50,7 +50,9 @@ type Config struct {
 // Watcher watches endpoints.
 type Watcher struct {
 	Config
-	seen   time.Time // until when all trouble has been looked at; Run's own
+	seen   time.Time // until when all trouble has been looked at; Run's own, as all of these
+	looked time.Time // when the last look came to its end
+	began  time.Time // since when there was no long stop between looks
 	failed bool      // the last look failed
 }
 
@@ -91,6 +93,9 @@ func (w *Watcher) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if w.looked.IsZero() || w.looked.After(now) || now.Sub(w.looked) > again {
+		w.began = now
+	}
 	until := now.Truncate(time.Minute).Add(time.Minute)
 	from := until.Add(-delivery.WatchWindow)
 	since := from
@@ -113,6 +118,7 @@ func (w *Watcher) look(ctx context.Context) error {
 		}
 		missed += n
 	}
+	w.looked = now
 	if missed == 0 {
 		w.seen = now
 	}
@@ -157,6 +163,9 @@ func (w *Watcher) judge(ctx context.Context, e store.Watched, until, now time.Ti
 	}
 	for _, k := range closes {
 		a := open[k]
+		if window.Silent() && !w.meansSilence(now, e.EnabledAt, a) {
+			continue
+		}
 		a.Closed, a.ClosedAt = window.Closing(k), now
 		if a.OpenedAt.After(now) { // the clock was put back
 			a.ClosedAt = a.OpenedAt
@@ -166,6 +175,12 @@ func (w *Watcher) judge(ctx context.Context, e store.Watched, until, now time.Ti
 		}
 	}
 	return nil
+}
+
+// meansSilence reports whether an alert may close because nothing was attempted: that says something of an endpoint
+// that starts anew, or once this program has been there for long enough to attempt what waited for it.
+func (w *Watcher) meansSilence(now, enabled time.Time, a store.Alert) bool {
+	return enabled.After(a.OpenedAt) || now.Sub(w.began) >= delivery.WatchRecent
 }
 
 // told wakes whoever tells, if there is something to be told.

@@ -307,6 +307,90 @@ func TestAClockThatIsPutBackHidesNothing(t *testing.T) {
 	})
 }
 
+// An endpoint that was enabled just before the clock was put back was enabled in the future: it is judged all the same.
+func TestAnEndpointThatWasEnabledBeforeTheClockWasPutBackIsJudged(t *testing.T) {
+	within(t, func(w *world) {
+		w.endpoint("ep_1")
+		defer w.start()()
+		for _, state := range []delivery.State{delivery.Disabled, delivery.Enabled} {
+			_, err := w.db.SetState(w.t.Context(), store.DefaultAccount, "ep_1", state, delivery.ByHand, time.Now())
+			w.must(err)
+		}
+		w.locked(func() { w.shift = -3 * time.Hour })
+		w.minutes(5, "ep_1", 20)
+		w.want(1, "failing open")
+	})
+}
+
+// What a watch that comes back says of trouble from before, by how long it was away.
+func TestAfterAStopOnlyWhatGoesOnOpensAndOnlySilenceThatWasWatchedCloses(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		stop    time.Duration
+		known   bool     // the alert was opened before the stop
+		atOnce  []string // what is open or closed at the first look
+		later   []string // after 20 minutes without an attempt
+		notices int      // at the end
+	}{
+		{"10 minutes, not told of yet: it is the last that is known", 10 * time.Minute, false, []string{"failing open"}, []string{"failing open"}, 1},
+		{"30 minutes, not told of yet: it is over", 30 * time.Minute, false, nil, nil, 0},
+		{"2 hours, not told of yet", 2 * time.Hour, false, nil, nil, 0},
+		{"10 minutes", 10 * time.Minute, true, []string{"failing open"}, []string{"failing open"}, 1},
+		{"2 hours", 2 * time.Hour, true, []string{"failing open"}, []string{"failing closed"}, 2},
+		{"a day", 24 * time.Hour, true, []string{"failing open"}, []string{"failing closed"}, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			within(t, func(w *world) {
+				w.endpoint("ep_1")
+				kill := func() {}
+				if tt.known {
+					kill = w.start()
+				}
+				w.minutes(3, "ep_1", 20)
+				kill()
+				time.Sleep(tt.stop)
+				defer w.start()()
+				w.want(len(tt.atOnce), tt.atOnce...)
+				time.Sleep(20 * time.Minute)
+				synctest.Wait()
+				w.want(tt.notices, tt.later...)
+			})
+		})
+	}
+}
+
+// The backlog of a long stop fails as it did before: that is one alert that goes on, and not one that ended and another.
+func TestTroubleThatGoesOnAfterALongStopIsOneAlert(t *testing.T) {
+	within(t, func(w *world) {
+		w.endpoint("ep_1")
+		kill := w.start()
+		w.minutes(3, "ep_1", 20)
+		kill()
+		time.Sleep(2 * time.Hour)
+		defer w.start()()
+		time.Sleep(time.Minute)
+		w.minutes(5, "ep_1", 20)
+		w.want(1, "failing open")
+		w.minutes(20, "ep_1", 0)
+		w.want(2, "failing closed")
+	})
+}
+
+// The machine slept: the process is the same, and looks go on two hours later.
+func TestALongPauseBetweenLooksIsAStop(t *testing.T) {
+	within(t, func(w *world) {
+		w.endpoint("ep_1")
+		defer w.start()()
+		w.minutes(3, "ep_1", 20)
+		w.locked(func() { w.shift = 2 * time.Hour })
+		time.Sleep(10 * time.Minute)
+		w.want(1, "failing open")
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		w.want(2, "failing closed")
+	})
+}
+
 func TestADatabaseThatWasAwayIsAskedAgainAndLoggedOnce(t *testing.T) {
 	within(t, func(w *world) {
 		w.endpoint("ep_1")
