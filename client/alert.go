@@ -7,7 +7,7 @@ import "context"
 type Alert struct {
 	ID         string  `json:"id" doc:"alt_ and more."`
 	EndpointID string  `json:"endpoint_id" doc:"Whose it is."`
-	Kind       string  `json:"kind" doc:"failing: attempts fail; slow: attempts take longer than 10 s; retries: attempts are not a delivery's first." enum:"failing,slow,retries"`
+	Kind       string  `json:"kind" doc:"failing: attempts fail; slow: attempts take longer than 10 s; retries: attempts are made because one before failed." enum:"failing,slow,retries"`
 	Open       bool    `json:"open" doc:"It has not closed yet."`
 	Value      float64 `json:"value" doc:"The share of such attempts when it opened, 0 to 1."`
 	Threshold  float64 `json:"threshold" doc:"The share above which it opens. It closes at half of that."`

@@ -13,7 +13,7 @@ type Stats struct {
 	From Time `json:"from" doc:"The start of the span, a whole minute."`
 	To   Time `json:"to" doc:"Its end; the last minute may not be over."`
 	Health
-	Retries int     `json:"retries" doc:"Attempts that were not a delivery's first."`
+	Retries int     `json:"retries" doc:"Attempts made because one before failed. The first of what was let go, or is sent once more by hand, is none."`
 	StepS   int     `json:"step_s" doc:"The width of a point of the series, in seconds: 60 for a window of up to a day, more for a longer one, so that there are at most 1500 points."`
 	Series  []Point `json:"series" doc:"The span step by step, oldest first, without gaps."`
 }
@@ -23,7 +23,7 @@ type Point struct {
 	At        Time     `json:"at" doc:"Its start."`
 	Succeeded int      `json:"succeeded" doc:"Attempts answered with 2xx in time."`
 	Failed    int      `json:"failed" doc:"The others."`
-	Retries   int      `json:"retries" doc:"Attempts that were not a delivery's first."`
+	Retries   int      `json:"retries" doc:"Attempts made because one before failed. The first of what was let go, or is sent once more by hand, is none."`
 	Delivered int      `json:"delivered" doc:"Deliveries that came to a good end."`
 	Dead      int      `json:"dead" doc:"Deliveries that went to the dead letter queue."`
 	P50       *float64 `json:"p50_ms" doc:"Half of the attempts took at most this many milliseconds; null without attempts."`

@@ -15,7 +15,8 @@ type Attempt struct {
 	DeliveryID ID
 	Number     int // 1, 2, 3 ...
 	Cycle      Cycle
-	Node       string // the process that made it
+	PlannedAt  time.Time // as its lease has it
+	Node       string    // the process that made it
 	Outcome
 	Hint      string // plain words and the next step; "" on success
 	Timing    Timing

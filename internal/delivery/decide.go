@@ -33,13 +33,20 @@ type Lease struct {
 	EventType  string
 	Body       []byte // the exact bytes to send
 
-	Token   int64     // random; fences the outcome
-	Until   time.Time // when any node may take the delivery over
-	Attempt int       // number of this attempt, 1, 2, 3 ...; goes on over cycles
-	Used    int       // steps of the schedule used up in this cycle, before this attempt
-	Faults  int       // attempts in a row that failed on our side, before this one
-	Cycle   Cycle
+	Token     int64     // random; fences the outcome
+	Until     time.Time // when any node may take the delivery over
+	Attempt   int       // number of this attempt, 1, 2, 3 ...; goes on over cycles
+	Used      int       // steps of the schedule used up in this cycle, before this attempt
+	Resumed   int       // of these, those used up before it was held and let go
+	Faults    int       // attempts in a row that failed on our side, before this one
+	Cycle     Cycle
+	PlannedAt time.Time // when the attempt was due by what the one before decided; zero = nothing was waited for, or nobody knows
 }
+
+// Again reports whether the attempt is made because one before it failed, in this cycle and since the delivery was
+// let go. What was held for an endpoint, or is sent once more by hand, begins anew: its first attempt says
+// nothing of how many it needs. Nor does an attempt that failed on our side.
+func (l Lease) Again() bool { return l.Used > l.Resumed }
 
 // Outcome is what happened on the wire, in the terms that the rules need.
 type Outcome struct {

@@ -59,8 +59,8 @@ const (
 	jitterMost  = time.Minute
 )
 
-// MostJitter is the most that chance adds to a delay.
-func MostJitter(delay time.Duration) time.Duration {
+// mostJitter is the most that chance adds to a delay.
+func mostJitter(delay time.Duration) time.Duration {
 	return min(time.Duration(float64(delay)*jitterShare), jitterMost)
 }
 
@@ -69,32 +69,5 @@ func MostJitter(delay time.Duration) time.Duration {
 // bounded, can only make it longer.
 func (s Schedule) wait(used int, chance float64, retryAfter time.Duration) time.Duration {
 	base := s[used]
-	return max(base+time.Duration(float64(MostJitter(base))*chance), retryAfter)
-}
-
-// Planned gives, for each of a delivery's attempts in order, the earliest time at which the schedule wanted
-// it, counted from the end of the one before (contract section 2). Zero are those that no schedule planned:
-// the first of a cycle, one that was asked for by hand, and what follows a failure on our side. Jitter and
-// the endpoint's own pace come on top of a planned time, so an attempt starts later than that and never before.
-func (s Schedule) Planned(attempts []Attempt) []time.Time {
-	planned := make([]time.Time, len(attempts))
-	used := 0
-	for i, a := range attempts {
-		if i > 0 {
-			before := attempts[i-1]
-			switch {
-			case before.Cycle != a.Cycle, used >= len(s):
-				used = 0
-			case used > 0 && !before.Class.Ours():
-				planned[i] = before.EndedAt.Add(s.wait(used, 0, retryAfter(before.Outcome)))
-			}
-			if planned[i].After(a.StartedAt) { // nobody waited for the schedule
-				planned[i], used = time.Time{}, 0
-			}
-		}
-		if !a.Class.Ours() {
-			used++
-		}
-	}
-	return planned
+	return max(base+time.Duration(float64(mostJitter(base))*chance), retryAfter)
 }

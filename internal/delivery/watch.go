@@ -60,19 +60,19 @@ func (k AlertKind) Threshold() int {
 type Counts struct {
 	Attempts int
 	Failed   int
-	Retries  int // those that were not a delivery's first
+	Retries  int // those made because one before failed (Lease.Again)
 	Slow     int // those that took longer than SlowAfter, whether they were answered or not
 }
 
 // CountsOf gives what an attempt adds to the counts; nothing unless it counts.
-func CountsOf(a Attempt, operational bool) Counts {
+func CountsOf(l Lease, a Attempt, operational bool) Counts {
 	if a.Cycle != Automatic || a.Class.Ours() || operational {
 		return Counts{}
 	}
 	return Counts{
 		Attempts: 1,
 		Failed:   one(a.Class != OK),
-		Retries:  one(a.Number > 1),
+		Retries:  one(l.Again()),
 		Slow:     one(a.EndedAt.Sub(a.StartedAt) > SlowAfter),
 	}
 }

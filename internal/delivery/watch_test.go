@@ -221,25 +221,25 @@ func TestWhatCounts(t *testing.T) {
 	t.Parallel()
 	for _, class := range delivery.Classes() {
 		for _, cycle := range []delivery.Cycle{delivery.Automatic, delivery.Manual, delivery.Test} {
-			for _, number := range []int{1, 2} {
+			for _, l := range []delivery.Lease{{Attempt: 1}, {Attempt: 2}, {Attempt: 2, Used: 1}, {Attempt: 3, Used: 2, Resumed: 2}, {Attempt: 4, Used: 3, Resumed: 2}} {
 				for _, took := range []time.Duration{delivery.SlowAfter, delivery.SlowAfter + 1} {
 					for _, operational := range []bool{false, true} {
-						a := delivery.Attempt{Number: number, Cycle: cycle, Outcome: delivery.Outcome{StartedAt: until, EndedAt: until.Add(took), Class: class}}
+						a := delivery.Attempt{Number: l.Attempt, Cycle: cycle, Outcome: delivery.Outcome{StartedAt: until, EndedAt: until.Add(took), Class: class}}
 						var want delivery.Counts
 						if cycle == delivery.Automatic && !class.Ours() && !operational {
 							want.Attempts = 1
 							if class != delivery.OK {
 								want.Failed = 1
 							}
-							if number == 2 {
+							if l.Used > l.Resumed {
 								want.Retries = 1
 							}
 							if took > delivery.SlowAfter {
 								want.Slow = 1
 							}
 						}
-						if got := delivery.CountsOf(a, operational); got != want {
-							t.Errorf("%s, %s, attempt %d of %s, operational %t: %+v, want %+v", class, cycle, number, took, operational, got, want)
+						if got := delivery.CountsOf(l, a, operational); got != want {
+							t.Errorf("%s, %s, attempt %d, %d steps used up and %d of them before it was let go, of %s, operational %t: %+v, want %+v", class, cycle, l.Attempt, l.Used, l.Resumed, took, operational, got, want)
 						}
 					}
 				}

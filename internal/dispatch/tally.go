@@ -57,10 +57,10 @@ func (t *tally) add(r *store.Result, done *store.Recorded) {
 		return
 	}
 	s.changed = true
-	if a.Number > 1 {
+	if r.Lease.Again() {
 		s.Retries++
 	}
-	s.Watched.Add(delivery.CountsOf(*a, catalog.IsOperational(r.Lease.EventType)))
+	s.Watched.Add(delivery.CountsOf(r.Lease, *a, catalog.IsOperational(r.Lease.EventType)))
 	s.Latency[bucket(a.EndedAt.Sub(a.StartedAt))]++
 	if a.Class == delivery.OK {
 		s.Succeeded++

@@ -69,7 +69,7 @@ func TestTheWatchGoesByNoOperationalEvent(t *testing.T) {
 	tl := newTally()
 	for _, eventType := range []string{"scan.completed", "order.shipped", "endpoint.alert", "endpoint.warning", "endpoint.disabled", "delivery.failed"} {
 		tl.add(&store.Result{
-			Lease: delivery.Lease{AccountID: "acc_1", EndpointID: "ep_1", EventType: eventType},
+			Lease: delivery.Lease{AccountID: "acc_1", EndpointID: "ep_1", EventType: eventType, Used: 1},
 			Attempt: delivery.Attempt{
 				Number: 2, Cycle: delivery.Automatic,
 				Outcome: delivery.Outcome{StartedAt: minute, EndedAt: minute.Add(20 * time.Second), Class: delivery.ServerError},

@@ -20,7 +20,7 @@ type Summary struct {
 	Attempts    int // Succeeded + Failed
 	Succeeded   int
 	Failed      int // failures on our side not counted
-	Retries     int // attempts that were not a delivery's first
+	Retries     int // attempts made because one before failed (delivery.Lease.Again)
 	Delivered   int
 	Dead        int           // deliveries that went to the dead letter queue
 	SuccessRate float64       // 0 to 1; 1 when there were no attempts

@@ -112,7 +112,7 @@ func (s *Sender) Refuse(l delivery.Lease, url string, err error) delivery.Attemp
 }
 
 func (s *Sender) begin(l delivery.Lease) delivery.Attempt {
-	a := delivery.Attempt{DeliveryID: l.ID, Number: l.Attempt, Cycle: l.Cycle, Node: s.node}
+	a := delivery.Attempt{DeliveryID: l.ID, Number: l.Attempt, Cycle: l.Cycle, PlannedAt: l.PlannedAt, Node: s.node}
 	a.StartedAt = time.Now()
 	return a
 }

@@ -161,7 +161,7 @@ type Stat struct {
 	Writer     string    // names who counts, and is one of several whose counts add up; only WriteStats reads it
 	Succeeded  int
 	Failed     int // attempts that failed, ours not counted
-	Retries    int // attempts that were not a delivery's first
+	Retries    int // attempts made because one before failed
 	Delivered  int // deliveries that came to an end well
 	Dead       int // deliveries that went to the dead letter queue
 	Latency    [len(LatencyBounds) + 1]int

@@ -180,13 +180,12 @@ type deliveryView struct {
 // attemptRow is an attempt on the time line.
 type attemptRow struct {
 	delivery.Attempt
-	Planned time.Time // by the schedule; zero = it was asked for, or due at once
-	Phases  []phase
-	Why     string // it began so much later than planned; "" = chance and a look at what is due explain it
+	Phases []phase
+	Why    string // it began so much later than planned; "" = a look at what is due explains it
 }
 
 // Late is how long after the planned time it began.
-func (a attemptRow) Late() time.Duration { return a.StartedAt.Sub(a.Planned) }
+func (a attemptRow) Late() time.Duration { return a.StartedAt.Sub(a.PlannedAt) }
 
 // NextNumber is that of the attempt that it waits for.
 func (v deliveryView) NextNumber() int { return v.Delivery.Delivery.Attempts + 1 }
@@ -255,15 +254,14 @@ const lookEvery = 3 * time.Second
 // lineOf lays attempts out on the time line, with why one began later than its schedule explains.
 func (s *Server) lineOf(attempts []delivery.Attempt, e endpointRow) []attemptRow {
 	var line []attemptRow
-	planned := s.Policy.Schedule.Planned(attempts)
 	well := e.LastSuccessAt // since when nothing but failures is known of the endpoint
 	if e.EnabledAt.After(well) {
 		well = e.EnabledAt
 	}
 	failed := 0
-	for i, a := range attempts {
-		row := attemptRow{Attempt: a, Planned: planned[i], Phases: phasesOf(a.Timing)}
-		if i > 0 && !row.Planned.IsZero() && row.Late() > delivery.MostJitter(row.Planned.Sub(attempts[i-1].EndedAt))+lookEvery {
+	for _, a := range attempts {
+		row := attemptRow{Attempt: a, Phases: phasesOf(a.Timing)}
+		if !row.PlannedAt.IsZero() && row.Late() > lookEvery {
 			row.Why = s.whyLate(failed >= delivery.NarrowAfter)
 		}
 		line = append(line, row)

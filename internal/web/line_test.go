@@ -16,11 +16,12 @@ func TestTheTimeLineSaysWhyAnAttemptWasLate(t *testing.T) {
 	attempts := func(late ...time.Duration) (all []delivery.Attempt) {
 		at := begin
 		for i, by := range late {
+			a := delivery.Attempt{Effect: delivery.Failure}
 			if i > 0 {
 				at = at.Add(s.Policy.Schedule[i])
+				a.PlannedAt = at
 			}
 			at = at.Add(by)
-			a := delivery.Attempt{Effect: delivery.Failure}
 			a.Number, a.Cycle, a.StartedAt, a.EndedAt, a.Class, a.StatusCode = i+1, delivery.Automatic, at, at.Add(time.Second), delivery.ServerError, 500
 			all, at = append(all, a), a.EndedAt
 		}
@@ -33,7 +34,7 @@ func TestTheTimeLineSaysWhyAnAttemptWasLate(t *testing.T) {
 		success  time.Time
 		want     []string
 	}{
-		{"in time, but for chance and a look", attempts(0, 9*time.Second, 32*time.Second, 60*time.Second), time.Time{}, []string{"", "", "", ""}},
+		{"in time, but for a look", attempts(0, 2*time.Second, 3*time.Second, 3*time.Second), time.Time{}, []string{"", "", "", ""}},
 		{"late after one failure", attempts(0, 20*time.Second), time.Time{}, []string{"", perhaps}},
 		{"late after three failures", attempts(0, 0, 0, 2*time.Minute), time.Time{}, []string{"", "", "", certain}},
 		{"late, with a success in between", attempts(0, 0, 0, 2*time.Minute), begin.Add(3 * time.Minute), []string{"", "", "", perhaps}},

@@ -15,7 +15,7 @@ func attemptRow(a *delivery.Attempt) []any {
 		a.RetryAfter.Milliseconds(), string(a.Effect), text(a.Hint), text(a.LocalInfo),
 		a.Timing.DNS.Microseconds(), a.Timing.Connect.Microseconds(), a.Timing.TLS.Microseconds(),
 		a.Timing.FirstByte.Microseconds(), a.Timing.Total.Microseconds(),
-		text(a.Request.URL), headerLines(a.Request.Header), text(a.Response.Proto), headerLines(a.Response.Header), notNil(a.Response.Body), boolean(a.Response.Truncated),
+		text(a.Request.URL), headerLines(a.Request.Header), text(a.Response.Proto), headerLines(a.Response.Header), notNil(a.Response.Body), boolean(a.Response.Truncated), ms(a.PlannedAt),
 	}
 }
 
@@ -42,18 +42,18 @@ func boolean(b bool) int {
 
 const (
 	attemptColumns = `delivery_id, number, cycle, node, started_at, ended_at, class, status_code, retry_after, effect, hint, local_info,
-		dns, connect, tls, first_byte, total, url, request, proto, response, truncated`
+		dns, connect, tls, first_byte, total, url, request, proto, response, truncated, planned_at`
 	attemptBody = `, body`
 )
 
 func scanAttempt(r scanner, body *[]byte) (delivery.Attempt, error) {
 	var a delivery.Attempt
-	var started, ended, retryAfter, dns, connect, tls, first, total int64
+	var started, ended, planned, retryAfter, dns, connect, tls, first, total int64
 	var request, response []byte
 	var truncated int
 	dest := []any{
 		&a.DeliveryID, &a.Number, &a.Cycle, &a.Node, &started, &ended, &a.Class, &a.StatusCode, &retryAfter, &a.Effect, &a.Hint, &a.LocalInfo,
-		&dns, &connect, &tls, &first, &total, &a.Request.URL, &request, &a.Response.Proto, &response, &truncated,
+		&dns, &connect, &tls, &first, &total, &a.Request.URL, &request, &a.Response.Proto, &response, &truncated, &planned,
 	}
 	if body != nil {
 		dest = append(dest, body)
@@ -61,7 +61,7 @@ func scanAttempt(r scanner, body *[]byte) (delivery.Attempt, error) {
 	if err := r.Scan(dest...); err != nil {
 		return a, err
 	}
-	a.StartedAt, a.EndedAt = at(started), at(ended)
+	a.StartedAt, a.EndedAt, a.PlannedAt = at(started), at(ended), at(planned)
 	a.RetryAfter = time.Duration(retryAfter) * time.Millisecond
 	micro := func(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 	a.Timing = delivery.Timing{DNS: micro(dns), Connect: micro(connect), TLS: micro(tls), FirstByte: micro(first), Total: micro(total)}

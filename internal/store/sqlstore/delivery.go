@@ -227,7 +227,7 @@ func (s *Store) lockDelivery(ctx context.Context, c conn, accountID string, id d
 	return k, err
 }
 
-const retryDelivery = `update deliveries set status = 'retrying', cycle = 'manual', used = 0, faults = 0, due_at = $1, discard = '', updated_at = $1 where id = $2`
+const retryDelivery = `update deliveries set status = 'retrying', cycle = 'manual', used = 0, resumed = 0, faults = 0, due_at = $1, discard = '', updated_at = $1 where id = $2`
 
 // Retry begins a manual cycle.
 func (s *Store) Retry(ctx context.Context, accountID string, id delivery.ID, now time.Time) (delivery.Delivery, error) {

@@ -290,7 +290,7 @@ func movable(kind store.JobKind, d changing) bool {
 func moving(kind store.JobKind) string {
 	switch kind {
 	case store.JobRelease:
-		return `update deliveries set status = case when attempts = 0 then 'pending' else 'retrying' end, due_at = $1, updated_at = $1 where id = $2`
+		return `update deliveries set status = case when attempts = 0 then 'pending' else 'retrying' end, resumed = used, due_at = $1, updated_at = $1 where id = $2`
 	case store.JobDiscard:
 		return `update deliveries set status = 'discarded', discard = $5, due_at = null, updated_at = $1 where id = $2`
 	}

@@ -243,16 +243,16 @@ func byCode(all []outcome) map[int][]outcome {
 // between leases, so a row that matches a number and a token of the lists matches both of one. The
 // server is not to look for the rows by their endpoint, hence the || ”: one may have millions.
 const recordEach = `with clean as (
-		select id, state from endpoints where id = any($27) and failures = 0 and streak = 0 and probe_token = 0
+		select id, state from endpoints where id = any($28) and failures = 0 and streak = 0 and probe_token = 0
 	), done as (
 		update deliveries set status = 'delivered', used = used + 1, faults = 0, due_at = null, token = 0, node = '',
-			last_class = 'ok', last_code = $25, updated_at = $26
-		where id = any($1) and token = any($24) and endpoint_id || '' = any(array(select id from clean)) returning id, endpoint_id
+			last_class = 'ok', last_code = $26, updated_at = $27
+		where id = any($1) and token = any($25) and endpoint_id || '' = any(array(select id from clean)) returning id, endpoint_id
 	), logged as (
 		insert into attempts (delivery_id, number, cycle, node, started_at, ended_at, class, status_code, retry_after, effect, hint, local_info,
-			dns, connect, tls, first_byte, total, url, request, proto, response, body, truncated)
+			dns, connect, tls, first_byte, total, url, request, proto, response, body, truncated, planned_at)
 		select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[],
-			$13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::text[], $19::bytea[], $20::text[], $21::bytea[], $22::bytea[], $23::bigint[]) as t(id)
+			$13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::text[], $19::bytea[], $20::text[], $21::bytea[], $22::bytea[], $23::bigint[], $24::bigint[]) as t(id)
 		where id = any(array(select id from done))
 	)
 	select done.id, clean.state from done join clean on clean.id = done.endpoint_id`

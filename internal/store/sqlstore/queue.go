@@ -136,12 +136,18 @@ type candidate struct {
 	since  int64
 }
 
-const selectDue = `select d.id, d.account_id, d.endpoint_id, d.status, d.cycle, d.attempts, d.used, d.faults, d.token, d.node, d.updated_at, e.id, e.type, e.body
+const selectDue = `select d.id, d.account_id, d.endpoint_id, d.status, d.cycle, d.attempts, d.used, d.resumed, d.faults, d.token, d.node, d.updated_at, d.due_at, e.id, e.type, e.body
 	from deliveries d join events e on e.seq = d.event_seq where d.endpoint_id = $1 and d.due_at is not null and d.due_at <= $2`
 
 func scanCandidate(r scanner) (k candidate, err error) {
 	l := &k.lease
-	return k, r.Scan(&l.ID, &l.AccountID, &l.EndpointID, &k.status, &l.Cycle, &l.Attempt, &l.Used, &l.Faults, &l.Token, &k.node, &k.since, &l.EventID, &l.EventType, &l.Body)
+	var due int64
+	err = r.Scan(&l.ID, &l.AccountID, &l.EndpointID, &k.status, &l.Cycle, &l.Attempt, &l.Used, &l.Resumed, &l.Faults, &l.Token, &k.node, &k.since, &due, &l.EventID, &l.EventType, &l.Body)
+	// What was asked for by hand, let go or given back is due from when that was written. Of what is being sent, the time is the end of its lease.
+	if k.status == delivery.Retrying && due > k.since {
+		l.PlannedAt = at(due)
+	}
+	return k, err
 }
 
 // scanWithin reads candidates until their bodies are more than so many bytes; the

@@ -48,8 +48,8 @@ const (
 	recordChange = `update deliveries set status = $1, used = $2, faults = $3, due_at = $4, token = 0, node = '',
 		last_class = $5, last_code = $6, discard = $7, updated_at = $8 where id = $9 and token = $10`
 	insertAttempt = `insert into attempts (delivery_id, number, cycle, node, started_at, ended_at, class, status_code, retry_after, effect, hint, local_info,
-		dns, connect, tls, first_byte, total, url, request, proto, response, body, truncated)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`
+		dns, connect, tls, first_byte, total, url, request, proto, response, body, truncated, planned_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`
 )
 
 // ledger writes outcomes of one transaction, keeping the endpoints they touch.

@@ -23,7 +23,7 @@ func TestALookAtTheTablesNamesWhatIsMissing(t *testing.T) {
 			t.Parallel()
 			path := database(t)
 			s := opened(t, Config{Database: path})
-			newest := int64(8)
+			newest := int64(9)
 			wantSchema(t, path, Schema{Version: newest, Newest: newest})
 			alter(t, s, "drop index deliveries_due", "drop table notices")
 			wantSchema(t, path, Schema{Version: newest, Newest: newest, Missing: []string{"deliveries_due", "notices", "notices_oldest"}})

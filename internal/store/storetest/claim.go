@@ -160,8 +160,15 @@ func claimNumbers(w *world) {
 	for number := 1; number <= len(p.Schedule); number++ {
 		now := w.delivery(id).DueAt
 		l := w.claimOne(endpoint, now)
-		if l.Attempt != number || l.Used != number-1 || l.Faults != 0 {
+		if l.Attempt != number || l.Used != number-1 || l.Faults != 0 || l.Again() != (number > 1) {
 			w.t.Fatalf("attempt %d: got lease %+v", number, l)
+		}
+		planned := time.Time{} // the first is wanted by nobody
+		if number > 1 {
+			planned = now
+		}
+		if !l.PlannedAt.Equal(planned) {
+			w.t.Errorf("attempt %d was planned at %s, want %s", number, l.PlannedAt, planned)
 		}
 		w.end(p, l, delivery.ServerError, now)
 	}
@@ -171,13 +178,16 @@ func claimNumbers(w *world) {
 	_, err := w.s.Retry(w.ctx(), w.account, id, now)
 	w.must("retry", err)
 	l := w.claimOne(endpoint, now)
-	if l.Attempt != 7 || l.Used != 0 || l.Cycle != delivery.Manual {
+	if l.Attempt != 7 || l.Used != 0 || l.Cycle != delivery.Manual || l.Again() || !l.PlannedAt.IsZero() {
 		w.t.Errorf("the first attempt after a retry: got lease %+v, want attempt 7 of a manual cycle with no step used", l)
 	}
 	w.end(p, l, delivery.OK, now)
 	for i, a := range w.attempts(id) {
 		if a.Number != i+1 {
 			w.t.Errorf("attempt %d of the log has number %d", i+1, a.Number)
+		}
+		if first := i == 0 || i == 6; a.PlannedAt.IsZero() != first {
+			w.t.Errorf("attempt %d of the log was planned at %s", i+1, a.PlannedAt)
 		}
 	}
 	if n := len(w.attempts(id)); n != 7 {

@@ -254,6 +254,22 @@ func jobRelease(w *world) {
 			w.t.Errorf("a released delivery: got %+v, want %s with %d used, due now", d, tt.status, tt.used)
 		}
 	}
+	first := func(when time.Time, want bool) { // reports leases of tried that are a first attempt, or not, against what is wanted
+		w.t.Helper()
+		for _, l := range w.claimed(endpoint, when, 10).Leases {
+			if l.ID == tried && (l.Again() == want || l.PlannedAt.IsZero() != want) {
+				w.t.Errorf("a first attempt: want %t; got lease %+v", want, l)
+			}
+			w.end(rules(), l, delivery.ServerError, when)
+		}
+	}
+	first(at(time.Hour), true)
+	first(w.delivery(tried).DueAt, false)
+	if _, err := w.s.Retry(w.ctx(), w.account, tried, at(9*time.Hour)); err != nil {
+		w.t.Fatalf("retry: %v", err)
+	}
+	first(at(9*time.Hour), true)
+	first(w.delivery(tried).DueAt, false) // a step of the new cycle, of which the old one had used as many
 }
 
 func jobUnknown(w *world) {

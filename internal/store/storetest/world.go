@@ -348,7 +348,7 @@ func result(p delivery.Policy, l delivery.Lease, o delivery.Outcome) store.Resul
 		Lease:  l,
 		Change: change,
 		Attempt: delivery.Attempt{
-			DeliveryID: l.ID, Number: l.Attempt, Cycle: l.Cycle, Node: nodeA,
+			DeliveryID: l.ID, Number: l.Attempt, Cycle: l.Cycle, PlannedAt: l.PlannedAt, Node: nodeA,
 			Outcome: o, Effect: change.Effect,
 		},
 	}
