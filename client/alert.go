@@ -16,6 +16,7 @@ type Alert struct {
 	Failed     int     `json:"failed" doc:"Those of them that failed."`
 	OpenedAt   Time    `json:"opened_at" doc:"When it opened."`
 	ClosedAt   *Time   `json:"closed_at" doc:"When it closed."`
+	Reason     string  `json:"closed_reason,omitempty" doc:"Why it closed. well: attempts go well again; no_attempts: nothing was attempted, so that nobody knows whether it would go well; deleted: the endpoint was deleted. Left out while it is open." enum:"well,no_attempts,deleted"`
 }
 
 // SinceEnabled is how an endpoint does since it was enabled again.

@@ -22,7 +22,7 @@ func alertTo(a store.Alert) client.Alert {
 		ID: a.ID, EndpointID: a.EndpointID, Kind: string(a.Kind), Open: a.ClosedAt.IsZero(),
 		Value: a.Opened.Value(), Threshold: float64(a.Threshold) / 100, WindowS: int(a.Opened.Span / time.Second),
 		Attempts: a.Opened.Attempts, Failed: a.Opened.Failed,
-		OpenedAt: client.At(a.OpenedAt), ClosedAt: client.AtOrNil(a.ClosedAt),
+		OpenedAt: client.At(a.OpenedAt), ClosedAt: client.AtOrNil(a.ClosedAt), Reason: string(a.Reason),
 	}
 }
 

@@ -68,6 +68,8 @@ type EndpointAlertData struct {
 	OpenedAt Timestamp `json:"opened_at"`
 	// ClosedAt is nil when it opens.
 	ClosedAt *Timestamp `json:"closed_at,omitempty"`
+	// ClosedReason is well or no_attempts; empty when it opens.
+	ClosedReason string `json:"closed_reason,omitempty"`
 }
 
 // DeliveryFailedData is the data of a delivery.failed event.

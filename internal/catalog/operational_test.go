@@ -60,7 +60,8 @@ func TestTheDataOfAnyAlertIsValid(t *testing.T) {
 	for _, kind := range delivery.AlertKinds() {
 		for _, data := range []EndpointAlertData{
 			{EndpointID: "ep_1", AlertID: "alt_1", Alert: string(kind), State: "opened", Value: 1.0 / 3, Threshold: float64(kind.Threshold()) / 100, WindowSeconds: 3600, Attempts: 21, Failed: 7},
-			{EndpointID: "ep_1", AlertID: "alt_1", Alert: string(kind), State: "closed", ClosedAt: &closed},
+			{EndpointID: "ep_1", AlertID: "alt_1", Alert: string(kind), State: "closed", ClosedAt: &closed, ClosedReason: string(delivery.ClosedWell)},
+			{EndpointID: "ep_1", AlertID: "alt_1", Alert: string(kind), State: "closed", ClosedAt: &closed, ClosedReason: string(delivery.ClosedNoAttempts)},
 		} {
 			text, err := json.Marshal(data)
 			if err != nil {

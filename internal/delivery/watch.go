@@ -172,8 +172,23 @@ func (w Window) well(k AlertKind) bool {
 	return 200*w.recent.bad(k) <= k.Threshold()*w.recent.Attempts
 }
 
-// Silent reports that nothing was attempted.
-func (w Window) Silent() bool { return w.whole.Attempts == 0 }
+// CloseReason is why an alert closed.
+type CloseReason string
+
+// The reasons. An alert that is open has none.
+const (
+	ClosedWell       CloseReason = "well"        // attempts go well again
+	ClosedNoAttempts CloseReason = "no_attempts" // nothing was attempted: nobody knows whether it would go well
+	ClosedDeleted    CloseReason = "deleted"     // the endpoint was deleted
+)
+
+// Why gives the reason for which an alert closes by this reading.
+func (r Reading) Why() CloseReason {
+	if r.Attempts == 0 {
+		return ClosedNoAttempts
+	}
+	return ClosedWell
+}
 
 // Reading is what an alert was opened, or closed, by.
 type Reading struct {

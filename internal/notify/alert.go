@@ -19,16 +19,16 @@ func (n *Notifier) alertEvent(ctx context.Context, row store.NoticeRow, e store.
 	if err != nil {
 		return publish.Input{}, err
 	}
-	state, by := "opened", a.Opened
+	state, by, reason := "opened", a.Opened, delivery.CloseReason("")
 	var closedAt *catalog.Timestamp
 	if row.Kind == delivery.AlertClosed {
 		at := catalog.Timestamp(a.ClosedAt)
-		state, by, closedAt = "closed", a.Closed, &at
+		state, by, reason, closedAt = "closed", a.Closed, a.Closed.Why(), &at
 	}
 	data, err := json.Marshal(catalog.EndpointAlertData{
 		EndpointID: e.ID, URL: catalog.PublicURL(e.URL), Description: e.Description, AlertID: a.ID, Alert: string(a.Kind), State: state,
 		Value: by.Value(), Threshold: float64(a.Threshold) / 100, WindowSeconds: int(by.Span / time.Second), Attempts: by.Attempts, Failed: by.Failed,
-		OpenedAt: catalog.Timestamp(a.OpenedAt), ClosedAt: closedAt,
+		OpenedAt: catalog.Timestamp(a.OpenedAt), ClosedAt: closedAt, ClosedReason: string(reason),
 	})
 	return publish.Input{ID: row.ID, Type: catalog.EndpointAlert, Data: data}, err
 }

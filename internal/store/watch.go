@@ -21,7 +21,7 @@ type Watch interface {
 	// one of that kind is open at that endpoint, or the endpoint was deleted. Of nodes that do it at once
 	// one is answered true.
 	OpenAlert(ctx context.Context, a Alert) (bool, error)
-	// CloseAlert ends an open alert as Closed and ClosedAt say, with its notice: both or neither. It
+	// CloseAlert ends an open alert as Closed, Reason and ClosedAt say, with its notice: both or neither. It
 	// answers false, and writes nothing, when it is not open.
 	CloseAlert(ctx context.Context, a Alert) (bool, error)
 }
@@ -54,8 +54,9 @@ type Alert struct {
 	Threshold  int              // percent of the attempts, when it was opened
 	Opened     delivery.Reading // what it was opened by
 	OpenedAt   time.Time
-	Closed     delivery.Reading // what it was closed by
-	ClosedAt   time.Time        // zero = it is open
+	Closed     delivery.Reading     // what it was closed by
+	Reason     delivery.CloseReason // why it was closed; "" = it is open
+	ClosedAt   time.Time            // zero = it is open
 }
 
 // AlertFilter narrows a list of alerts. Zero values do not filter.

@@ -163,10 +163,11 @@ func (w *Watcher) judge(ctx context.Context, e store.Watched, until, now time.Ti
 	}
 	for _, k := range closes {
 		a := open[k]
-		if window.Silent() && !w.meansSilence(now, e.EnabledAt, a) {
+		closing := window.Closing(k)
+		if closing.Why() == delivery.ClosedNoAttempts && !w.meansSilence(now, e.EnabledAt, a) {
 			continue
 		}
-		a.Closed, a.ClosedAt = window.Closing(k), now
+		a.Closed, a.Reason, a.ClosedAt = closing, closing.Why(), now
 		if a.OpenedAt.After(now) { // the clock was put back
 			a.ClosedAt = a.OpenedAt
 		}

@@ -196,7 +196,7 @@ func TestAnEndpointThatFailsIsToldOfOnceAndOnceThatItIsWell(t *testing.T) {
 		if v := a.Opened.Value(); v <= 0.1 || v > 0.15 || a.Opened.Span != time.Hour || a.Threshold != 10 {
 			w.t.Errorf("opened by %+v over %d %%", a.Opened, a.Threshold)
 		}
-		if v := a.Closed.Value(); v > 0.05 || a.Closed.Attempts < 280 || !a.ClosedAt.After(a.OpenedAt) {
+		if v := a.Closed.Value(); v > 0.05 || a.Closed.Attempts < 280 || a.Reason != delivery.ClosedWell || !a.ClosedAt.After(a.OpenedAt) {
 			w.t.Errorf("closed by %+v, from %s to %s", a.Closed, a.OpenedAt, a.ClosedAt)
 		}
 	})
@@ -245,8 +245,8 @@ func TestAnAlertEndsWhenNothingIsSentAnyMore(t *testing.T) {
 		w.want(2, "failing closed")
 		all, _, err := w.db.ListAlerts(w.t.Context(), store.DefaultAccount, store.AlertFilter{}, store.Page{Limit: 1})
 		w.must(err)
-		if all[0].Closed.Attempts != 0 {
-			w.t.Errorf("closed by %+v, want no attempts", all[0].Closed)
+		if all[0].Closed.Attempts != 0 || all[0].Reason != delivery.ClosedNoAttempts {
+			w.t.Errorf("closed by %+v as %s, want no attempts", all[0].Closed, all[0].Reason)
 		}
 	})
 }

@@ -95,17 +95,17 @@ func (s *Store) OpenAlert(ctx context.Context, a store.Alert) (bool, error) {
 	})
 }
 
-const closeAlert = `update alerts set closed_attempts = $1, closed_failed = $2, closed_bad = $3, closed_span = $4, closed_at = $5
-	where id = $6 and account_id = $7 and closed_at = 0`
+const closeAlert = `update alerts set closed_attempts = $1, closed_failed = $2, closed_bad = $3, closed_span = $4, closed_reason = $5, closed_at = $6
+	where id = $7 and account_id = $8 and closed_at = 0`
 
 // closeAlertsOf closes those of an endpoint that is deleted (index alerts_open). The clock may have been put back since they were opened.
-const closeAlertsOf = `update alerts set closed_at = case when opened_at > $1 then opened_at else $1 end where endpoint_id = $2 and closed_at = 0`
+const closeAlertsOf = `update alerts set closed_reason = 'deleted', closed_at = case when opened_at > $1 then opened_at else $1 end where endpoint_id = $2 and closed_at = 0`
 
 // CloseAlert ends an alert with its notice.
 func (s *Store) CloseAlert(ctx context.Context, a store.Alert) (bool, error) {
 	return s.changeAlert(ctx, a, delivery.AlertClosed, a.ClosedAt, func(ctx context.Context, c conn) (int64, error) {
 		o := a.Closed
-		return c.exec(ctx, closeAlert, o.Attempts, o.Failed, o.Bad, o.Span.Milliseconds(), ms(a.ClosedAt), a.ID, a.AccountID)
+		return c.exec(ctx, closeAlert, o.Attempts, o.Failed, o.Bad, o.Span.Milliseconds(), string(a.Reason), ms(a.ClosedAt), a.ID, a.AccountID)
 	})
 }
 
@@ -125,15 +125,18 @@ func (s *Store) changeAlert(ctx context.Context, a store.Alert, kind delivery.No
 }
 
 const selectAlert = `select id, account_id, endpoint_id, kind, threshold, attempts, failed, bad, span, opened_at,
-	closed_attempts, closed_failed, closed_bad, closed_span, closed_at from alerts`
+	closed_attempts, closed_failed, closed_bad, closed_span, closed_reason, closed_at from alerts`
 
 func scanAlert(r scanner) (a store.Alert, err error) {
 	var span, opened, closedSpan, closed int64
 	o, c := &a.Opened, &a.Closed
 	err = r.Scan(&a.ID, &a.AccountID, &a.EndpointID, &a.Kind, &a.Threshold, &o.Attempts, &o.Failed, &o.Bad, &span, &opened,
-		&c.Attempts, &c.Failed, &c.Bad, &closedSpan, &closed)
+		&c.Attempts, &c.Failed, &c.Bad, &closedSpan, &a.Reason, &closed)
 	o.Span, c.Span = time.Duration(span)*time.Millisecond, time.Duration(closedSpan)*time.Millisecond
 	a.OpenedAt, a.ClosedAt = at(opened), at(closed)
+	if closed != 0 && a.Reason == "" { // a release before this one closed it
+		a.Reason = c.Why()
+	}
 	return a, err
 }
 

@@ -79,6 +79,7 @@ func alertOf(account, endpointID string, kind delivery.AlertKind, after time.Dur
 // closed gives an alert as it is after it was closed.
 func closed(a store.Alert, after time.Duration) store.Alert {
 	a.Closed, a.ClosedAt = delivery.Reading{Attempts: 30, Failed: 1, Bad: 1, Span: 15 * time.Minute}, at(after)
+	a.Reason = a.Closed.Why()
 	return a
 }
 
@@ -149,6 +150,7 @@ func watchDeleted(w *world) {
 	w.must("delete endpoint", err)
 	w.wantUnwatched()
 	a.ClosedAt, ahead.ClosedAt = at(time.Minute), at(time.Hour)
+	a.Reason, ahead.Reason = delivery.ClosedDeleted, delivery.ClosedDeleted
 	w.equal("alerts", w.alerts(store.AlertFilter{}), []store.Alert{ahead, a})
 	if n := len(w.notices()); n != before {
 		w.t.Errorf("%d notices tell of the end of a deleted endpoint's alerts", n-before)
