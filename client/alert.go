@@ -23,8 +23,8 @@ type Alert struct {
 type SinceEnabled struct {
 	At        Time `json:"at" doc:"When it was enabled."`
 	Delivered int  `json:"delivered" doc:"Deliveries that came to a good end since."`
-	Dead      int  `json:"dead" doc:"Deliveries that went to the dead letter queue since."`
-	Of        int  `json:"of" doc:"These, and those that wait or are being sent now. What was left held is not among them."`
+	Dead      int  `json:"dead" doc:"Deliveries that went to the dead letter queue since, and are still there."`
+	Of        int  `json:"of" doc:"These, and those that wait or are being sent now. What was left held, or given up, is not among them. A delivery that arrived and was sent once more by hand counts again."`
 }
 
 // AlertQuery narrows a list of alerts.

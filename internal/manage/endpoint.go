@@ -15,11 +15,12 @@ import (
 // Endpoint is an endpoint with what is counted about it.
 type Endpoint struct {
 	store.EndpointView
-	Secrets      []Secret      // live ones, oldest first; only of Endpoint, nil in lists
-	Day          Summary       // the last 24 hours
-	Hours        []Point       // the same, hour by hour, oldest first; nil without attempts
-	Alerts       []store.Alert // those that are open, oldest first
-	SinceEnabled *SinceEnabled // of one that was enabled again in the last 24 hours; else nil
+	Secrets      []Secret                                // live ones, oldest first; only of Endpoint, nil in lists
+	Day          Summary                                 // the last 24 hours
+	Hours        []Point                                 // the same, hour by hour, oldest first; nil without attempts
+	Alerts       []store.Alert                           // those that are open, oldest first
+	Lately       map[delivery.AlertKind]delivery.Reading // what its alerts would close by now; of one that has an open one
+	SinceEnabled *SinceEnabled                           // of one that was enabled again in the last 24 hours; else nil
 }
 
 // CreateEndpoint is what a new endpoint is made of.

@@ -2,6 +2,8 @@ package manage
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
@@ -17,7 +19,7 @@ const WatchAfterEnabling = 24 * time.Hour
 type SinceEnabled struct {
 	At        time.Time
 	Delivered int
-	Dead      int // deliveries that went to the dead letter queue
+	Dead      int // deliveries that went to the dead letter queue since, and are there now
 	Of        int // these, and those that wait or are being sent now; what was left held is not among them
 }
 
@@ -41,19 +43,20 @@ func (m *Manager) ListAlerts(ctx context.Context, caller auth.Caller, in ListAle
 	})
 }
 
-// addHealth adds to endpoints what is counted of their attempts and their open alerts.
+// addHealth adds to endpoints what is counted of their attempts and their open alerts. Minutes are counted by the store's clock.
 func (m *Manager) addHealth(ctx context.Context, accountID string, endpoints []Endpoint) error {
 	ids := make([]string, len(endpoints))
-	at := now()
-	for i := range endpoints {
-		e := &endpoints[i]
+	for i, e := range endpoints {
 		ids[i] = e.ID
-		var err error
-		if e.SinceEnabled, err = m.sinceEnabled(ctx, e.EndpointView, at); err != nil {
-			return err
-		}
 	}
-	days, err := m.days(ctx, accountID, ids)
+	at, err := m.clock(ctx)
+	if err != nil {
+		return err
+	}
+	if err := m.addSince(ctx, accountID, endpoints, at); err != nil {
+		return err
+	}
+	days, err := m.days(ctx, accountID, ids, at)
 	if err != nil {
 		return err
 	}
@@ -65,24 +68,54 @@ func (m *Manager) addHealth(ctx context.Context, accountID string, endpoints []E
 	for _, a := range open {
 		of[a.EndpointID] = append(of[a.EndpointID], a)
 	}
+	lately, err := m.lately(ctx, accountID, slices.Sorted(maps.Keys(of)), at)
+	if err != nil {
+		return err
+	}
 	for i := range endpoints {
 		e := &endpoints[i]
-		e.Alerts, e.Day, e.Hours = of[e.ID], days[e.ID].Summary, days[e.ID].Series
+		e.Alerts, e.Lately, e.Day, e.Hours = of[e.ID], lately[e.ID], days[e.ID].Summary, days[e.ID].Series
 	}
 	return nil
 }
 
-// sinceEnabled sums up what came of an endpoint since it was enabled again, minute by minute: the first may
-// have begun before. It is nil when that is long ago, or never was, or the endpoint is disabled once more.
-func (m *Manager) sinceEnabled(ctx context.Context, e store.EndpointView, at time.Time) (*SinceEnabled, error) {
-	if e.State != delivery.Enabled || e.EnabledAt.IsZero() || at.Sub(e.EnabledAt) >= WatchAfterEnabling {
-		return nil, nil //nolint:nilnil // there is nothing to show
+// lately reads what the alerts of endpoints that have an open one would close by now.
+func (m *Manager) lately(ctx context.Context, accountID string, ids []string, at time.Time) (map[string]map[delivery.AlertKind]delivery.Reading, error) {
+	until := at.Truncate(time.Minute).Add(time.Minute)
+	found, err := m.db.WatchedOf(ctx, accountID, ids, until.Add(-delivery.WatchWindow), until)
+	of := map[string]map[delivery.AlertKind]delivery.Reading{}
+	for _, e := range found {
+		window, readings := delivery.NewWindow(e.Minutes, e.EnabledAt, until), map[delivery.AlertKind]delivery.Reading{}
+		for _, kind := range delivery.AlertKinds() {
+			readings[kind] = window.Closing(kind)
+		}
+		of[e.EndpointID] = readings
 	}
-	from := e.EnabledAt.Truncate(time.Minute)
-	rows, err := m.db.Stats(ctx, e.AccountID, e.ID, from, at.Add(time.Minute), 2*WatchAfterEnabling)
+	return of, err
+}
+
+// addSince adds what came of endpoints since they were enabled again: not of one of which that is long ago, or never
+// was, or that is disabled once more.
+func (m *Manager) addSince(ctx context.Context, accountID string, endpoints []Endpoint, at time.Time) error {
+	var ids []string
+	for _, e := range endpoints {
+		if e.State == delivery.Enabled && !e.EnabledAt.IsZero() && at.Sub(e.EnabledAt) < WatchAfterEnabling {
+			ids = append(ids, e.ID)
+		}
+	}
+	most := store.CountLimit
+	if len(endpoints) > 1 {
+		most = store.ListCountLimit
+	}
+	of, err := m.db.SinceEnabled(ctx, accountID, ids, at.Add(time.Minute), most)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	sum := summarize(rows)
-	return &SinceEnabled{At: e.EnabledAt, Delivered: sum.Delivered, Dead: sum.Dead, Of: sum.Delivered + sum.Dead + e.Waiting}, nil
+	for i := range endpoints {
+		e := &endpoints[i]
+		if since, ok := of[e.ID]; ok {
+			e.SinceEnabled = &SinceEnabled{At: e.EnabledAt, Delivered: since.Delivered, Dead: since.Dead, Of: since.Delivered + since.Dead + e.Waiting}
+		}
+	}
+	return nil
 }

@@ -90,8 +90,8 @@ func (m *Manager) Stats(ctx context.Context, caller auth.Caller, in GetStats) (S
 }
 
 // days gives the numbers of the last 24 hours of several endpoints, and of each hour; of one without attempts no hours.
-func (m *Manager) days(ctx context.Context, accountID string, endpointIDs []string) (map[string]Stats, error) {
-	s := newSpan(now(), DefaultWindow)
+func (m *Manager) days(ctx context.Context, accountID string, endpointIDs []string, at time.Time) (map[string]Stats, error) {
+	s := newSpan(at, DefaultWindow)
 	s.step = time.Hour
 	s.from = s.to.Add(-DefaultWindow)
 	rows, err := m.db.StatsOf(ctx, accountID, endpointIDs, s.from, s.to, s.step)

@@ -34,7 +34,17 @@ type Alerts interface {
 	ListAlerts(ctx context.Context, accountID string, f AlertFilter, page Page) ([]Alert, string, error)
 	// OpenAlerts gives those that are open at the endpoints named, oldest first.
 	OpenAlerts(ctx context.Context, accountID string, endpointIDs []string) ([]Alert, error)
+	// WatchedOf gives what Watched does of an account's endpoints.
+	WatchedOf(ctx context.Context, accountID string, endpointIDs []string, from, until time.Time) ([]Watched, error)
+	// SinceEnabled gives, for each of an account's endpoints, what came of it since it was enabled again, in one look.
+	// Delivered is counted by minutes, before `until`: the first may have begun before. Dead are those that went to the dead letter
+	// queue since and are there now, among the newest of it, as many as most: one that was sent
+	// again is no longer dead.
+	SinceEnabled(ctx context.Context, accountID string, endpointIDs []string, until time.Time, most int) (map[string]SinceEnabled, error)
 }
+
+// SinceEnabled is what came of an endpoint since it was enabled again.
+type SinceEnabled struct{ Delivered, Dead int }
 
 // Watched is an endpoint to be judged.
 type Watched struct {

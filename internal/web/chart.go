@@ -177,7 +177,8 @@ func phasesOf(t delivery.Timing) []phase {
 // alert is one of the four conditions that an endpoint is watched for.
 type alert struct {
 	Name  string
-	Now   string // as it was when the alert opened; of one that did not, over the last day
+	Now   string // lately, as the alert closes by it; of one that did not open, over the last day
+	Then  string // when it opened; "" of a state, and of one that did not
 	Above string // what opens the alert; "" of a state
 	Bad   bool
 	Since time.Time // of a bad one
@@ -206,11 +207,19 @@ func watched(e endpointRow, kind delivery.AlertKind, fine string) alert {
 	one := alert{Name: nameOf(kind), Now: fine, Above: percent(float64(kind.Threshold()) / 100)}
 	for _, a := range e.Alerts {
 		if a.Kind == kind {
-			one.Now, one.Bad, one.Since = percent(a.Opened.Value())+" of "+fmt.Sprint(a.Opened.Attempts), true, a.OpenedAt
+			one.Now, one.Then, one.Bad, one.Since = share(e.Lately[kind]), share(a.Opened), true, a.OpenedAt
 			one.Above = percent(float64(a.Threshold) / 100)
 		}
 	}
 	return one
+}
+
+// share writes a reading: so much of so many attempts.
+func share(r delivery.Reading) string {
+	if r.Attempts == 0 {
+		return "no attempts"
+	}
+	return percent(r.Value()) + " of " + fmt.Sprint(r.Attempts)
 }
 
 func nameOf(kind delivery.AlertKind) string {

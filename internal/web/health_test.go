@@ -44,6 +44,6 @@ func TestAlertsAreOnThePages(t *testing.T) {
 	w := newWorld(t, func(c *app.Config) { c.Database = path })
 	zoe := w.owner()
 	zoe.until("/endpoints", "Failing attempts 15.0 %")
-	zoe.get("/endpoints/ep_ill", http.StatusOK).has("15.0 % of 40", "more than 10.0 % of the attempts, since", "one opens above 20.0 % in an hour").lacks("Since it was enabled")
+	zoe.get("/endpoints/ep_ill", http.StatusOK).has("15.0 % of 40", "more than 10.0 % of the attempts, since", "when it was 15.0 % of 40", "one opens above 20.0 % in an hour").lacks("Since it was enabled")
 	zoe.get("/endpoints/ep_well", http.StatusOK).has("one opens above 10.0 % in an hour", "Since it was enabled", "nothing yet").lacks("more than")
 }

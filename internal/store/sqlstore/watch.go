@@ -28,19 +28,31 @@ const selectWatched = `select e.id, e.account_id, e.enabled_at, coalesce(s.minut
 		cast(coalesce(sum(s.watched_retries), 0) as bigint), cast(coalesce(sum(s.watched_slow), 0) as bigint)
 	from endpoints e left join stats s on s.endpoint_id = e.id and s.minute >= $1 and s.minute < $2`
 
-// watchedQuery asks for the minutes of some endpoints.
-func watchedQuery(endpointIDs []string, from, until time.Time) (string, []any) {
+// watchedQuery asks for the minutes of some endpoints, of an account or of any ("" = any).
+func watchedQuery(accountID string, endpointIDs []string, from, until time.Time) (string, []any) {
 	w := where{args: []any{ms(from), ms(until)}, text: `e.state <> 'deleted'`}
+	if accountID != "" {
+		w.add("e.account_id = ?", accountID)
+	}
 	w.in("e.id", endpointIDs)
 	return selectWatched + w.sql() + ` group by e.id, e.account_id, e.enabled_at, s.minute order by e.id, s.minute`, w.args
 }
 
 // Watched gives what some endpoints are judged by: first their alerts, then their minutes.
 func (s *Store) Watched(ctx context.Context, endpointIDs []string, from, until time.Time) ([]store.Watched, error) {
+	return s.watched(ctx, "", endpointIDs, from, until)
+}
+
+// WatchedOf gives the same of an account's.
+func (s *Store) WatchedOf(ctx context.Context, accountID string, endpointIDs []string, from, until time.Time) ([]store.Watched, error) {
+	return s.watched(ctx, accountID, endpointIDs, from, until)
+}
+
+func (s *Store) watched(ctx context.Context, accountID string, endpointIDs []string, from, until time.Time) ([]store.Watched, error) {
 	if len(endpointIDs) == 0 {
 		return nil, nil
 	}
-	open, err := s.openAlerts(ctx, "", endpointIDs)
+	open, err := s.openAlerts(ctx, accountID, endpointIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +60,7 @@ func (s *Store) Watched(ctx context.Context, endpointIDs []string, from, until t
 	for _, a := range open {
 		of[a.EndpointID] = append(of[a.EndpointID], a)
 	}
-	query, args := watchedQuery(endpointIDs, from, until)
+	query, args := watchedQuery(accountID, endpointIDs, from, until)
 	rs, err := s.reads.query(ctx, query, args...)
 	rows, err := collect(rs, err, scanWatched)
 	if err != nil {
@@ -188,4 +200,28 @@ func (s *Store) openAlerts(ctx context.Context, accountID string, endpointIDs []
 	rs, err := s.reads.query(ctx, selectAlert+w.sql()+" order by opened_at, id", w.args...)
 	open, err := collect(rs, err, scanAlert)
 	return open, reading("read open alerts", err)
+}
+
+// selectSinceEnabled reads minutes by the primary key of stats, and dead letters by index deliveries_endpoint_aside.
+const selectSinceEnabled = `select e.id,
+	coalesce((select cast(sum(s.delivered) as bigint) from stats s where s.endpoint_id = e.id and s.minute >= e.enabled_at - e.enabled_at % 60000 and s.minute < $2), 0),
+	(select count(*) from (select updated_at from deliveries where endpoint_id = e.id and status = 'failed' order by created_at desc, id desc limit $3) f where f.updated_at >= e.enabled_at)
+	from endpoints e`
+
+// SinceEnabled gives what came of some endpoints since they were enabled.
+func (s *Store) SinceEnabled(ctx context.Context, accountID string, endpointIDs []string, until time.Time, most int) (map[string]store.SinceEnabled, error) {
+	of := map[string]store.SinceEnabled{}
+	if len(endpointIDs) == 0 {
+		return of, nil
+	}
+	w := where{args: []any{accountID, ms(until), most}, text: "e.account_id = $1"}
+	w.in("e.id", endpointIDs)
+	rs, err := s.reads.query(ctx, selectSinceEnabled+w.sql(), w.args...)
+	_, err = collect(rs, err, func(r scanner) (id string, err error) {
+		var one store.SinceEnabled
+		err = r.Scan(&id, &one.Delivered, &one.Dead)
+		of[id] = one
+		return id, err
+	})
+	return of, reading("count what came since endpoints were enabled", err)
 }

@@ -183,7 +183,7 @@ func TestALookReadsNothingOfEndpointsThatAreWell(t *testing.T) {
 	t.Parallel()
 	s := opened(t, Config{Database: filepath.Join(t.TempDir(), "test.db")})
 	plan := explained(t, s, "explain query plan ", selectTroubled, 1, 2)
-	query, args := watchedQuery([]string{"ep_1", "ep_2"}, time.UnixMilli(1), time.UnixMilli(2))
+	query, args := watchedQuery("", []string{"ep_1", "ep_2"}, time.UnixMilli(1), time.UnixMilli(2))
 	plan += "\n" + explained(t, s, "explain query plan ", query, args...)
 	for _, want := range []string{"INDEX stats_trouble", "INDEX alerts_open", "SEARCH s USING PRIMARY KEY", "SEARCH e USING PRIMARY KEY"} {
 		if !strings.Contains(plan, want) {
@@ -209,7 +209,7 @@ func TestALookAtTenThousandEndpointsThatAreWellReadsAFewPages(t *testing.T) {
 		`analyze`)
 	const explain = "explain (analyze, buffers, summary off, timing off) "
 	plan := explained(t, s, explain, selectTroubled, 0, 600000)
-	query, args := watchedQuery([]string{"ep_1", "ep_2"}, time.UnixMilli(1), time.UnixMilli(600000))
+	query, args := watchedQuery("", []string{"ep_1", "ep_2"}, time.UnixMilli(1), time.UnixMilli(600000))
 	plan += "\n" + explained(t, s, explain, query, args...)
 	if strings.Contains(plan, "Seq Scan on stats") || strings.Contains(plan, "Seq Scan on endpoints e") {
 		t.Errorf("a look reads a whole table:\n%s", plan)

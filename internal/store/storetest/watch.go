@@ -210,6 +210,9 @@ func watchAsked(w *world) {
 	}
 	slices.SortFunc(want, func(a, b store.Watched) int { return strings.Compare(a.EndpointID, b.EndpointID) })
 	w.equal("watched", got, want)
+	got, err = w.s.WatchedOf(w.ctx(), w.account, []string{two, well, "ep_none"}, watchTime(10), watchTime(70))
+	w.must("read what is watched of the account", err)
+	w.equal("watched of the account", got, want)
 	got, err = w.s.Watched(w.ctx(), nil, watchTime(10), watchTime(70))
 	w.must("read what is watched of none", err)
 	w.equal("watched of none", len(got), 0)
@@ -238,6 +241,7 @@ func watchEnabled(w *world) {
 
 func alertChecks() []check {
 	return []check{
+		{"what came of endpoints since they were enabled counts each delivery once", alertSinceEnabled},
 		{"an alert is opened once, with its notice", alertOpen},
 		{"an alert is closed once, with its notice, and the next one can open", alertClose},
 		{"of nodes that open and close at once, one does", alertAtOnce},
@@ -357,6 +361,46 @@ func alertLists(w *world) {
 	w.wantConflict("a cursor that is none", err)
 }
 
+func alertSinceEnabled(w *world) {
+	id, other := w.newEndpoint(), w.newEndpoint()
+	w.inStatus(id, delivery.Failed) // before
+	enabled := at(3 * time.Hour)
+	for _, e := range []string{id, other} {
+		for i, state := range []delivery.State{delivery.Disabled, delivery.Enabled} {
+			_, err := w.s.SetState(w.ctx(), w.account, e, state, delivery.ByHand, enabled.Add(time.Duration(i-1)*time.Minute))
+			w.must("set state", err)
+		}
+	}
+	minute := enabled.Truncate(time.Minute)
+	for ago, n := range map[time.Duration]int{-time.Minute: 100, 0: 4, time.Hour: 3, 2 * time.Hour: 1000} {
+		w.addStats(store.Stat{AccountID: w.account, EndpointID: id, Minute: minute.Add(ago), Delivered: n, Dead: n})
+	}
+	dies := func(e string) delivery.ID {
+		d := w.publishOne(enabled, pendingTo(e))
+		p := rules()
+		p.Schedule = delivery.Schedule{0}
+		w.end(p, w.claimOne(e, enabled.Add(time.Second)), delivery.ServerError, enabled.Add(time.Second))
+		w.wantStatus(d, delivery.Failed)
+		return d
+	}
+	one := dies(id)
+	dies(id)
+	dies(other)
+	want := func(dead, otherDead int) {
+		w.t.Helper()
+		got, err := w.s.SinceEnabled(w.ctx(), w.account, []string{id, other, "ep_none"}, minute.Add(2*time.Hour), 100)
+		w.must("count since enabled", err)
+		w.equal("since enabled", got, map[string]store.SinceEnabled{id: {Delivered: 7, Dead: dead}, other: {Dead: otherDead}})
+	}
+	want(2, 1)
+	_, err := w.s.Retry(w.ctx(), w.account, one, enabled.Add(time.Minute))
+	w.must("retry", err)
+	want(1, 1) // it waits, and is no dead letter beside that
+	got, err := w.s.SinceEnabled(w.ctx(), w.account, nil, minute, 100)
+	w.must("count since enabled of none", err)
+	w.equal("since enabled of none", len(got), 0)
+}
+
 func alertOpenOf(w *world) {
 	one, two, three := w.newEndpoint(), w.newEndpoint(), w.newEndpoint()
 	w.closeAlert(closed(w.openAlert(one, delivery.AlertFailing, 0), time.Minute), true)
@@ -390,6 +434,14 @@ func trespassAlerts() map[string]trespass {
 		"ListAlerts": func(w *world, v victim) error {
 			list, _, err := w.s.ListAlerts(w.ctx(), w.account, store.AlertFilter{EndpointID: v.endpoint}, store.Page{Limit: 10})
 			return nothing(len(list), err)
+		},
+		"WatchedOf": func(w *world, v victim) error {
+			list, err := w.s.WatchedOf(w.ctx(), w.account, []string{v.endpoint}, watchTime(0), watchTime(70))
+			return nothing(len(list), err)
+		},
+		"SinceEnabled": func(w *world, v victim) error {
+			of, err := w.s.SinceEnabled(w.ctx(), w.account, []string{v.endpoint}, watchTime(70), 10)
+			return nothing(len(of), err)
 		},
 		"OpenAlerts": func(w *world, v victim) error {
 			list, err := w.s.OpenAlerts(w.ctx(), w.account, []string{v.endpoint})
