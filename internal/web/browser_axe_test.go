@@ -35,10 +35,13 @@ type look struct {
 	width int64
 }
 
-// The widths of a phone and of a desk, in CSS pixels.
+// The widths of a phone, a tablet, two laptops and a desk, in CSS pixels.
 const (
-	phone = 375
-	desk  = 1440
+	phone  = 375
+	tablet = 768
+	laptop = 1280
+	wider  = 1366
+	desk   = 1440
 )
 
 func (l look) String() string { return fmt.Sprintf("%s-%d", l.theme, l.width) }
@@ -119,13 +122,13 @@ func (i inspector) accessible(l look, rules ...string) {
 }
 
 // sticksOut lists what does not fit into the window: what makes the page scroll sideways, what is cut off on the left, what
-// stands outside of the menu that it belongs to, and tables that scroll although there is a desk's width for them.
-const sticksOut = `((desk) => {
+// stands outside of the menu that it belongs to, and tables that scroll although there is a laptop's width for them.
+const sticksOut = `((roomy) => {
 	const all = [...document.body.querySelectorAll("*")].filter((e) => e.checkVisibility()), box = (e) => e.getBoundingClientRect();
 	const wide = document.documentElement.scrollWidth > innerWidth;
 	return [
 		...(wide ? ["the page is " + document.documentElement.scrollWidth + " wide"] : []),
-		...all.filter((e) => wide && box(e).right > innerWidth && !e.closest(".wide, pre") || box(e).left < 0 && box(e).right > 0 || e.closest(".menu-card") && box(e).left < box(e.closest(".menu-card")).left || desk && e.matches(".wide") && e.scrollWidth > e.clientWidth)
+		...all.filter((e) => wide && box(e).right > innerWidth && !e.closest(".wide, pre") || box(e).left < 0 && box(e).right > 0 || e.closest(".menu-card") && box(e).left < box(e.closest(".menu-card")).left || roomy && e.matches(".wide") && e.scrollWidth > e.clientWidth)
 			.slice(0, 5).map((e) => e.outerHTML.slice(0, 120)),
 	];
 })`
@@ -133,12 +136,37 @@ const sticksOut = `((desk) => {
 // fits fails when something does not.
 func (i inspector) fits(l look) {
 	i.t.Helper()
-	out, err := chromedp.Run(i, chromedp.Evaluate[[]string](fmt.Sprintf("%s(%t)", sticksOut, l.width == desk), i.there))
+	out, err := chromedp.Run(i, chromedp.Evaluate[[]string](fmt.Sprintf("%s(%t)", sticksOut, l.width >= laptop), i.there))
 	if err != nil {
 		i.t.Fatal(err)
 	}
 	if len(out) > 0 {
 		i.t.Errorf("%s: these do not fit:\n%s", l, strings.Join(out, "\n"))
+	}
+}
+
+// cutMenus opens each menu of a page by itself and lists those that are not in the window then.
+const cutMenus = `(async () => {
+	const cut = [], drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));
+	for (const pop of document.querySelectorAll(".pop")) {
+		pop.open = true;
+		await drawn();
+		const box = pop.lastElementChild.getBoundingClientRect();
+		if (box.left < 0 || box.top < 0 || box.right > innerWidth || box.bottom > innerHeight) cut.push(pop.textContent.trim().slice(0, 40) + ": " + JSON.stringify(box));
+		pop.open = false;
+	}
+	return cut;
+})()`
+
+// menus fails when one opens where nobody sees all of it.
+func (i inspector) menus(l look) {
+	i.t.Helper()
+	cut, err := chromedp.Run(i, chromedp.Evaluate[[]string](cutMenus, i.there, chromedp.EvalAwaitPromise))
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	for _, one := range cut {
+		i.t.Errorf("%s: a menu is outside of the window: %s", l, one)
 	}
 }
 

@@ -159,8 +159,8 @@ func (g *gallery) ownersStops() []stop {
 // noPages are the routes that answer something else: a redirect, a stream, a file.
 var noPages = []string{"GET /{$}", "GET /sign-in/oidc", "GET /deliveries/live", "GET /deliveries/export", "GET /jobs/{id}/progress", "GET /deliveries/held", "GET /dead-letters/export", "GET /events/{id}/body"}
 
-// TestEveryPageCanBeUsed looks at all pages as axe-core does, in both themes, on a phone and on a desk. Colours differ by
-// theme and nothing else does, so in the dark only they are looked at.
+// TestEveryPageCanBeUsed looks at all pages as axe-core does, in both themes and at the widths of a
+// phone, a tablet, laptops and a desk. Colours differ by theme and nothing else does, so in the dark only they are looked at.
 func TestEveryPageCanBeUsed(t *testing.T) {
 	t.Parallel()
 	script := axe(t)
@@ -213,13 +213,16 @@ func (p page) route() string {
 // all looks at a page in every way.
 func (i inspector) all(name string) {
 	i.t.Helper()
-	for _, l := range []look{{"light", desk}, {"dark", desk}, {"dark", phone}, {"light", phone}} {
+	for _, l := range []look{{"light", desk}, {"dark", desk}, {"light", wider}, {"light", laptop}, {"light", tablet}, {"dark", phone}, {"light", phone}} {
 		i.wear(l)
 		i.settle()
 		if *album != "" {
 			i.picture(*album, name+"-"+l.String())
 		}
 		i.fits(l)
+		if l.theme == "light" {
+			i.menus(l)
+		}
 		switch l {
 		case look{"light", desk}:
 			i.accessible(l)

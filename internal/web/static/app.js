@@ -40,9 +40,20 @@ function tick() {
 tick();
 setInterval(tick, 1000);
 
-// A list that things are put into while one looks keeps its newest, and tells what else shows them.
+// A list that things are put into while one looks keeps its newest, and nothing in it jumps: what stands in it stays where it is
+// when rows come above it, and the list is scrolled to them once that is drawn. Who has scrolled down keeps their
+// place. It tells what else shows the rows.
+const drawn = (then) => requestAnimationFrame(() => requestAnimationFrame(then));
 for (const list of document.querySelectorAll("[data-most]")) {
-  new MutationObserver(() => {
+  let moving = false; // to the newest
+  new MutationObserver((changes) => {
+    const added = changes.flatMap((change) => [...change.addedNodes]).filter((node) => node.parentNode === list && node.offsetHeight);
+    const follows = moving || list.scrollTop === 0;
+    list.scrollTop += added.reduce((sum, row) => sum + row.offsetHeight, 0);
+    if (follows && added.length > 0) {
+      moving = true;
+      drawn(() => { moving = false; list.scrollTop = 0; });
+    }
     while (list.children.length > Number(list.dataset.most)) list.lastElementChild.remove();
     list.dispatchEvent(new Event("moved"));
   }).observe(list, { childList: true });
@@ -65,7 +76,10 @@ function ready() {
 ready();
 document.addEventListener("htmx:after:swap", ready);
 
-// A menu closes when one goes elsewhere.
+// A menu that opens is seen whole, and closes when one goes elsewhere.
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches(".pop[open]")) event.target.lastElementChild.scrollIntoView({ block: "nearest" });
+}, true);
 document.addEventListener("click", (event) => {
   for (const pop of document.querySelectorAll(".pop[open]")) if (!pop.contains(event.target)) pop.open = false;
 });

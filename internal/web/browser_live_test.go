@@ -1,0 +1,91 @@
+package web_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// measureShifts has the browser note whatever it counts as an unasked movement on the page, from its loading on.
+const measureShifts = `window.shifts = []; new PerformanceObserver((list) => {
+	for (const e of list.getEntries()) window.shifts.push(e.value.toFixed(4) + ": " + e.sources.map((s) => (s.node?.outerHTML ?? s.node?.textContent ?? "gone").slice(0, 80) + " from " + s.previousRect.y + " to " + s.currentRect.y).join("; "));
+}).observe({type: "layout-shift", buffered: true})`
+
+// TestNothingMovesWhileLiveRowsArrive has the browser itself say so, of what is around the list and of the rows in it. Who has
+// scrolled down in it keeps their place.
+func TestNothingMovesWhileLiveRowsArrive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	zoe.post("/endpoints/new", http.StatusOK, "url", newReceiver(t).URL, "events", "*")
+	c := zoe.key()
+	for range 3 {
+		publish(t, c, "before.example")
+	}
+	p := w.browser()
+	p.visit("/sign-in")
+	p.post("/sign-in", []string{"email", "zoe@example.com", "password", password})
+	for _, width := range []int64{phone, laptop} {
+		p.wear(look{"light", width})
+		p.visit("/deliveries?live=1")
+		p.do(chromedp.Evaluate[chromedp.Void](measureShifts))
+		for _, count := range []int{1, 5, 20} { // the first rows, those that fill the list, and more than fit into it
+			p.rowsArrive(func() {
+				for range count {
+					publish(t, c, "live.example")
+				}
+			})
+		}
+		p.wantStill(width)
+		if top := number(p, "tail.scrollTop"); top != 0 {
+			t.Errorf("at %d the list stands at %d, and its newest row is not seen", width, top)
+		}
+
+		p.do(chromedp.Evaluate[chromedp.Void]("tail.scrollTop = 200; window.read = [...tail.children].find((li) => li.getBoundingClientRect().top >= tail.getBoundingClientRect().top)"))
+		place := number(p, "read.getBoundingClientRect().top")
+		p.rowsArrive(func() { publish(t, c, "later.example") })
+		if now := number(p, "read.getBoundingClientRect().top"); now != place {
+			t.Errorf("at %d the row that somebody reads moved from %d to %d", width, place, now)
+		}
+		p.wantStill(width)
+	}
+}
+
+// rowsArrive does something until rows have come of it, and are drawn: what happens before the list is connected is not in it.
+func (p page) rowsArrive(do func()) {
+	p.t.Helper()
+	before := number(p, "tail.children.length")
+	for deadline := time.Now().Add(patience); number(p, "tail.children.length") == before; p.settle() {
+		do()
+		if time.Now().After(deadline) {
+			p.t.Fatalf("no row arrives:\n%s", p.w.log)
+		}
+	}
+	p.settle()
+}
+
+// wantStill wants the browser to have noted no movement.
+func (p page) wantStill(width int64) {
+	p.t.Helper()
+	p.settle()
+	moved, err := chromedp.Run(p, chromedp.Evaluate[[]string]("shifts"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, one := range moved {
+		p.t.Errorf("at %d something moved: %s", width, one)
+	}
+}
+
+// number reads a whole number off the page.
+func number(p page, expression string) int {
+	p.t.Helper()
+	n, err := chromedp.Run(p, chromedp.Evaluate[int](fmt.Sprintf("Math.round(%s)", expression)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return n
+}
