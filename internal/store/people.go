@@ -114,6 +114,7 @@ type Session struct {
 	UserID    string // "" = a portal link's
 	Email     string // of the member; read, never written
 	Name      string // of the member; read, never written
+	Account   string // the account's name; read, never written
 	Role      string // of the member; of a portal link's what it was made with
 	Agent     string // what the browser calls itself
 	Address   string // where it signed in from

@@ -46,6 +46,7 @@ type frame struct {
 	Who     string // is signed in; "" = nobody
 	WhoID   string // who that is, for script: of a guest the account
 	Role    auth.Role
+	Account string // the name of theirs
 	Nav     []menu
 	Done    string           // what was just done; "" = nothing
 	Stopped []manage.Stopped // endpoints that a banner warns of
@@ -109,7 +110,7 @@ func (s *Server) render(v *visit, status int, name, title string, view any) erro
 	var err error
 	f := frame{Title: title, Role: v.caller.Role, Version: s.Version, View: view, Done: done[v.r.URL.Query().Get("done")], caller: v.caller}
 	if v.session.ID != "" {
-		f.Who, f.WhoID = v.session.Name, cmp.Or(v.session.UserID, v.session.AccountID)
+		f.Who, f.WhoID, f.Account = v.session.Name, cmp.Or(v.session.UserID, v.session.AccountID), v.session.Account
 		if v.session.UserID == "" {
 			f.Who = "Guest by link"
 			if v.session.AccountID == store.DefaultAccount {

@@ -385,7 +385,8 @@ func TestACustomerComesInByLinkAndSeesTheirAccountOnly(t *testing.T) {
 	for range 2 { // looking uses nothing up
 		guest.get(link, http.StatusOK).has("Open the dashboard")
 	}
-	guest.post(link, http.StatusOK).has("No endpoint yet")
+	guest.post(link, http.StatusOK).has("No endpoint yet", "Account: </span>Customer")
+	zoe.get("/endpoints", http.StatusOK).has("Account: </span>default")
 	w.somebody().post(link, http.StatusNotFound).has("used already")
 	for _, path := range []string{own, own + "/settings", "/deliveries/" + accepted.Deliveries[0].ID, "/events/" + accepted.ID} {
 		guest.get(path, http.StatusNotFound).lacks("zoes")

@@ -300,14 +300,14 @@ func insertSession(ctx context.Context, c conn, n store.Session) error {
 
 // selectSession reads the role of a member's session from the member: a session whose member is
 // gone has none, and is none.
-const selectSession = `select s.id, s.hash, s.account_id, s.user_id, coalesce(u.email, ''), coalesce(u.name, ''), coalesce(u.role, s.role), s.agent, s.address, s.created_at, s.seen_at, s.expires_at
+const selectSession = `select s.id, s.hash, s.account_id, s.user_id, coalesce(u.email, ''), coalesce(u.name, ''), a.name, coalesce(u.role, s.role), s.agent, s.address, s.created_at, s.seen_at, s.expires_at
 	from sessions s join accounts a on a.id = s.account_id and a.deleted_at = 0 left join users u on u.id = s.user_id and u.account_id = s.account_id
 	where (s.user_id = '' or u.id is not null)`
 
 func scanSession(r scanner) (n store.Session, err error) {
 	var hash []byte
 	var created, seen, expires int64
-	err = r.Scan(&n.ID, &hash, &n.AccountID, &n.UserID, &n.Email, &n.Name, &n.Role, &n.Agent, &n.Address, &created, &seen, &expires)
+	err = r.Scan(&n.ID, &hash, &n.AccountID, &n.UserID, &n.Email, &n.Name, &n.Account, &n.Role, &n.Agent, &n.Address, &created, &seen, &expires)
 	copy(n.Hash[:], hash)
 	n.CreatedAt, n.SeenAt, n.ExpiresAt = at(created), at(seen), at(expires)
 	return n, err

@@ -269,6 +269,7 @@ func linkOnce(w *world) {
 	w.equal("session", got, n)
 	found, err := w.s.SessionByHash(w.ctx(), n.Hash, at(time.Minute))
 	w.must("read its session", err)
+	n.Account = accountName
 	w.equal("session as it is kept", found, n)
 	w.wantError("use it again", w.useLink(want.Hash, "portal", at(time.Minute)), store.ErrNotFound)
 	w.must("use the other", w.useLink(other.Hash, "portal", at(time.Minute)))

@@ -73,7 +73,7 @@ func (w *world) newSession(u store.User) store.Session {
 	got, err := w.s.UseLink(w.ctx(), link.Hash, link.Purpose, at(0), func(store.Link) store.Session { return n })
 	w.must("begin a session", err)
 	w.equal("session begun by a link", got, n)
-	n.Email, n.Name = u.Email, u.Name
+	n.Email, n.Name, n.Account = u.Email, u.Name, accountName
 	return n
 }
 

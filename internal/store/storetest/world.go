@@ -20,12 +20,13 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
-// The nodes that the checks speak of, and how many endpoints an account may
+// The nodes that the checks speak of, what their accounts are called, and how many endpoints an account may
 // have where a check is about something else.
 const (
-	nodeA = "node-a"
-	nodeB = "node-b"
-	many  = 10_000
+	nodeA       = "node-a"
+	nodeB       = "node-b"
+	accountName = "of a check"
+	many        = 10_000
 )
 
 // world is a check's own corner of a store: an account that nobody else uses.
@@ -100,7 +101,7 @@ func newToken() int64 { return mathrand.Int64N(1<<62) + 1 }
 func (w *world) newAccount(created time.Time) string {
 	w.t.Helper()
 	id := newID("acc_")
-	w.must("create account", w.s.CreateAccount(w.ctx(), store.Account{ID: id, Name: "of a check", CreatedAt: created}))
+	w.must("create account", w.s.CreateAccount(w.ctx(), store.Account{ID: id, Name: accountName, CreatedAt: created}))
 	return id
 }
 
