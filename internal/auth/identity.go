@@ -65,7 +65,7 @@ func (s *SignIns) proveAgain(ctx context.Context, u store.User, present string, 
 var ErrNoMember = errors.New("you came by link, and are no member")
 
 // ChangePassword gives the member of a session another password, if they know the present one or have none. Their sessions
-// end, this one too, and the token of a new one is answered. The errors are those of [CheckPassword], ErrNoMember, ErrWrongPassword,
+// end, this one too, and the token of a new one is answered. The errors are those of [CheckPassword], ErrNoMember, ErrWrongPassword, ErrSamePassword,
 // [*LockedError], ErrBusy, and those of the store: *store.Conflict when it was changed meanwhile.
 func (s *SignIns) ChangePassword(ctx context.Context, session store.Session, present, next string, v Visitor) (token string, err error) {
 	u, err := s.memberOf(ctx, session)
@@ -77,6 +77,9 @@ func (s *SignIns) ChangePassword(ctx context.Context, session store.Session, pre
 	}
 	if err := s.proveAgain(ctx, u, present, v); err != nil {
 		return "", err
+	}
+	if u.Password != "" && next == present {
+		return "", ErrSamePassword
 	}
 	phc, err := s.HashPassword(ctx, next)
 	if err != nil {

@@ -33,6 +33,7 @@ const (
 var (
 	ErrShortPassword  = fmt.Errorf("use %d characters or more; a few words in a row are easy to remember", MinPassword)
 	ErrLongPassword   = fmt.Errorf("use %d characters at the most", MaxPassword)
+	ErrSamePassword   = errors.New("this is your present password: use another one")
 	ErrCommonPassword = errors.New("this is among the first that somebody would try: use another one")
 )
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -29,6 +30,7 @@ type deliveriesView struct {
 	Causes    []delivery.Class
 	Live      bool         // what happens is shown as it happens
 	Count     *manage.Bulk // of held ones that somebody asked to send, and did not send yet
+	Unknown   string       // the number or id that was looked for and is nobody's
 }
 
 // Send is the form that sends what is held.
@@ -39,13 +41,17 @@ var statuses = []delivery.Status{delivery.Pending, delivery.Sending, delivery.Re
 
 func (s *Server) showDeliveries(v *visit) error {
 	f := Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}
-	if id := strings.TrimSpace(f.Get("id")); id != "" {
-		if _, err := delivery.ParseID(id); err == nil {
-			return v.see("/deliveries/" + id)
-		}
-		return v.see("/events/" + url.PathEscape(id))
+	page, err := s.find(v, strings.TrimSpace(f.Get("id")))
+	if page != "" {
+		return v.see(page)
 	}
-	return s.deliveries(v, deliveriesView{Form: f, Live: f.Get("live") != ""})
+	view := deliveriesView{Form: f, Live: f.Get("live") != ""}
+	if errors.Is(err, store.ErrNotFound) {
+		view.Unknown = strings.TrimSpace(f.Get("id"))
+	} else if err != nil {
+		return err
+	}
+	return s.deliveries(v, view)
 }
 
 // deliveries shows the log beside what was typed and counted.
@@ -57,6 +63,9 @@ func (s *Server) deliveries(v *visit, view deliveriesView) error {
 	}
 	filter := view.Form.deliveries()
 	status := http.StatusOK
+	if view.Unknown != "" {
+		status = http.StatusNotFound
+	}
 	if view.Wrong["from"] == "" && view.Wrong["to"] == "" {
 		found, err := s.Manager.ListDeliveries(v.r.Context(), v.caller, manage.ListDeliveries{Filter: filter, Page: pageOf(v)})
 		if err != nil && !view.takes(err) {
@@ -81,6 +90,24 @@ func (s *Server) doSendHeld(v *visit) error {
 		f.Set("status", string(delivery.Held))
 		return s.deliveries(v, deliveriesView{Form: f, Count: counted})
 	})
+}
+
+// find gives the page of the delivery with a number, or of the event with an id; "" = nothing was looked for.
+// store.ErrNotFound when the account has neither.
+func (s *Server) find(v *visit, text string) (page string, err error) {
+	if text == "" {
+		return "", nil
+	}
+	if id, err := delivery.ParseID(text); err == nil {
+		if _, err := s.Manager.Delivery(v.r.Context(), v.caller, id); err != nil {
+			return "", err
+		}
+		return "/deliveries/" + id.String(), nil
+	}
+	if _, err := s.Manager.Event(v.r.Context(), v.caller, text); err != nil {
+		return "", err
+	}
+	return "/events/" + url.PathEscape(text), nil
 }
 
 // deliveries reads the filters of a list.

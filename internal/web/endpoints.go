@@ -203,6 +203,9 @@ func (s *Server) doNewEndpoint(v *visit) error {
 		f.Wrong["events"] = "Choose at least one event."
 	}
 	if !f.right() {
+		if _, err := s.Manager.CheckURL(v.r.Context(), v.caller, in.URL); err != nil && !f.takes(err) { // all that is wrong is said at once
+			return err
+		}
 		return s.askEndpoint(v, http.StatusUnprocessableEntity, f)
 	}
 	made, err := s.Manager.CreateEndpoint(v.r.Context(), v.caller, in)

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"encoding/csv"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -21,18 +22,18 @@ var exportColumns = []string{"delivery", "event", "type", "endpoint", "endpoint_
 
 func (s *Server) exportDeliveries(v *visit) error {
 	f := Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}
-	return s.export(v, &f, f.deliveries())
+	return s.export(v, &f, f.deliveries(), "deliveries")
 }
 
 func (s *Server) exportDeadLetters(v *visit) error {
 	f := Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}
-	return s.export(v, &f, f.dead())
+	return s.export(v, &f, f.dead(), "dead-letters")
 }
 
 // export sends all deliveries that a filter finds as a table for spreadsheets, page by page: what is held in memory is one page,
 // however many there are. An error after the first page breaks the connection, so that half an export never looks whole;
 // so do the end of the session and of the program.
-func (s *Server) export(v *visit, f *Form, filter store.DeliveryFilter) error {
+func (s *Server) export(v *visit, f *Form, filter store.DeliveryFilter, what string) error {
 	if !f.right() {
 		return &manage.Invalid{Fields: []manage.Field{{Name: "from, to", Message: "must be times such as 2026-11-26T22:15"}}}
 	}
@@ -58,7 +59,7 @@ func (s *Server) export(v *visit, f *Form, filter store.DeliveryFilter) error {
 		}
 		if !begun {
 			v.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-			v.w.Header().Set("Content-Disposition", `attachment; filename="deliveries.csv"`)
+			v.w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fileName(what, v.session.Account, time.Now())))
 		}
 		if _, err := v.w.Write(table(found.Rows, names, !begun)); err != nil {
 			panic(http.ErrAbortHandler)
@@ -68,6 +69,15 @@ func (s *Server) export(v *visit, f *Form, filter store.DeliveryFilter) error {
 		}
 		ask.Page.Cursor = found.Next
 	}
+}
+
+// fileName tells exports of several accounts and days from each other. Of an account's name it has what every file system takes.
+func fileName(what, account string, at time.Time) string {
+	plain := strings.Join(strings.FieldsFunc(strings.ToLower(account), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }), "-")
+	if plain != "" {
+		what += "-" + plain
+	}
+	return what + "-" + at.UTC().Format(time.DateOnly) + ".csv"
 }
 
 // table writes deliveries as lines, the first time with the names of the columns.

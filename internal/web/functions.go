@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/manage"
 	"github.com/compliancelayer/compliancelayer/internal/store"
@@ -18,10 +20,10 @@ import (
 // functions are what templates can call.
 var functions = template.FuncMap{
 	"asset": asset, "browser": browser, "ago": ago, "due": due, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
-	"mailState": mailState,
-	"args":      func(f Form, dev bool) fieldsView { return fieldsView{f, dev} },
-	"choice":    func(f Form, types []manage.EventType) choiceView { return choiceView{f, types} },
-	"join":      strings.Join, "field": func(f Form, name, label string) fieldView { return fieldView{f, name, label} },
+	"mailState": mailState, "permits": permits,
+	"args":   func(f Form, dev bool) fieldsView { return fieldsView{f, dev} },
+	"choice": func(f Form, types []manage.EventType) choiceView { return choiceView{f, types} },
+	"join":   strings.Join, "field": func(f Form, name, label string) fieldView { return fieldView{f, name, label} },
 }
 
 // fieldView is what the template of a field needs.
@@ -52,9 +54,9 @@ func ago(t time.Time) string {
 	case d.Abs() < time.Second:
 		return "just now"
 	case d < 0:
-		return "in " + short(-d)
+		return "in " + short(-d.Truncate(time.Second))
 	}
-	return short(d) + " ago"
+	return short(d.Truncate(time.Second)) + " ago"
 }
 
 // due says when something is to happen; what is overdue may happen at any moment. Script keeps it right.
@@ -84,17 +86,17 @@ func stamp(t time.Time) string {
 // machine writes a time for a program.
 func machine(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
-// short writes a length of time in at most two parts.
+// short writes a length of time: below a second in milliseconds, below a minute in seconds and tenths, else in at most two parts.
 func short(d time.Duration) string {
 	switch {
 	case d == 0:
 		return "0 ms"
 	case d < time.Millisecond:
-		return fmt.Sprintf("%d µs", d.Microseconds())
-	case d < 10*time.Second:
+		return "<1 ms"
+	case d < time.Second:
 		return fmt.Sprintf("%d ms", d.Milliseconds())
 	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
+		return strconv.FormatFloat(d.Truncate(100*time.Millisecond).Seconds(), 'f', -1, 64) + " s"
 	case d < time.Hour:
 		return fmt.Sprintf("%d min", int(d.Minutes()))
 	case d < 48*time.Hour:
@@ -223,4 +225,19 @@ func mailState(s store.MailState) string {
 		return "dropped: the address is told no more"
 	}
 	return "waiting"
+}
+
+// permits says what a key with a scope may do.
+func permits(s auth.Scope) string {
+	switch s {
+	case auth.Publish:
+		return "Publish events. The one for programs that have something to tell."
+	case auth.Read:
+		return "See everything of the account but its secrets, and change nothing."
+	case auth.Manage:
+		return "Change endpoints, secrets, event types, keys and deliveries; read is part of it, publish is not."
+	case auth.Admin:
+		return "Everything, in every account of this server."
+	}
+	return ""
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestABrowserIsNamedInAFewWords(t *testing.T) {
@@ -16,6 +17,28 @@ func TestABrowserIsNamedInAFewWords(t *testing.T) {
 	} {
 		if got := browser(agent); got != want {
 			t.Errorf("%q is %q, want %q", agent, got, want)
+		}
+	}
+}
+
+func TestALengthOfTimeIsWrittenInOneWay(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0: "0 ms", 900 * time.Microsecond: "<1 ms", time.Millisecond: "1 ms", 999 * time.Millisecond: "999 ms", time.Second: "1 s", 3 * time.Second: "3 s", 3240 * time.Millisecond: "3.2 s",
+		59_999 * time.Millisecond: "59.9 s", time.Minute: "1 min", 90 * time.Minute: "1 h 30 min", 72 * time.Hour: "3 days",
+	} {
+		if got := short(d); got != want {
+			t.Errorf("%d ns is %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestAnExportIsNamedAfterWhatIsInIt(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 11, 26, 23, 30, 0, 0, time.FixedZone("west", -3600))
+	for account, want := range map[string]string{"default": "dead-letters-default-2026-11-27.csv", "Müller & Co. (EU)": "dead-letters-m-ller-co-eu-2026-11-27.csv", "\"../\r\n": "dead-letters-2026-11-27.csv"} {
+		if got := fileName("dead-letters", account, day); got != want {
+			t.Errorf("of account %q it is %q, want %q", account, got, want)
 		}
 	}
 }

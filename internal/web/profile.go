@@ -65,7 +65,7 @@ func (s *Server) doPassword(v *visit) error {
 	case err == nil:
 		v.signIn(token)
 		return v.see("/settings/profile?done=password")
-	case errors.Is(err, auth.ErrShortPassword), errors.Is(err, auth.ErrLongPassword), errors.Is(err, auth.ErrCommonPassword):
+	case errors.Is(err, auth.ErrShortPassword), errors.Is(err, auth.ErrLongPassword), errors.Is(err, auth.ErrCommonPassword), errors.Is(err, auth.ErrSamePassword):
 		f.Wrong["password"] = sentence(err.Error())
 	case f.takes(err):
 	default:

@@ -27,6 +27,7 @@ func TestAMemberChangesTheirNameAndPassword(t *testing.T) {
 	change(http.StatusUnprocessableEntity, "wrong", otherPassword).has("This is not your present password").lacks(otherPassword)
 	change(http.StatusUnprocessableEntity, "", otherPassword).has("This is not your present password")
 	change(http.StatusUnprocessableEntity, password, "short").has("12 characters or more; a few words")
+	change(http.StatusUnprocessableEntity, password, password).has("This is your present password")
 	elsewhere.get("/endpoints", http.StatusOK).has("No endpoint yet")
 
 	change(http.StatusOK, password, otherPassword).has("Your password was changed")

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,13 +19,16 @@ import (
 type membersView struct {
 	listView[store.User]
 	Form
-	Roles   []auth.Role
+	Roles   []auth.Role // that whoever looks can give
 	Invites []store.Invite
 	// MoreInvites are open than are shown: a list of so many is somebody's mistake, and taking some back shows the others.
 	MoreInvites bool
 	Once        once   // the link of the invitation that was just made; shown here only
 	Own         string // the id of whoever looks
 }
+
+// Changes reports whether whoever looks may change or remove a member: who cannot make owners cannot unmake them.
+func (v membersView) Changes(u store.User) bool { return slices.Contains(v.Roles, auth.Role(u.Role)) }
 
 // unlessShown passes an error on, unless the page has something to show that is shown once: that is shown then, beside a
 // list that lacks its rows.
@@ -45,7 +49,12 @@ func (s *Server) showMembers(v *visit) error {
 }
 
 func (s *Server) members(v *visit, status int, f Form, o once) error {
-	view := membersView{Form: f, Roles: auth.Roles(), Once: o, Own: v.session.UserID}
+	view := membersView{Form: f, Once: o, Own: v.session.UserID}
+	for _, role := range auth.Roles() {
+		if role != auth.Owner || v.caller.MakesOwners() {
+			view.Roles = append(view.Roles, role)
+		}
+	}
 	found, err := s.Manager.ListMembers(v.r.Context(), v.caller, pageOf(v))
 	if err := s.unlessShown(v, o, err); err != nil {
 		return err

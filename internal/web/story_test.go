@@ -3,6 +3,7 @@ package web_test
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"html"
 	"net/http"
 	"net/url"
@@ -163,6 +164,12 @@ func TestPeoplePublishASampleAndFollowIt(t *testing.T) {
 	if lines, err = csv.NewReader(strings.NewReader(zoe.get("/dead-letters/export", http.StatusOK).text)).ReadAll(); err != nil || len(lines) != 1 {
 		t.Errorf("the export of no dead letters is %q, %v", lines, err)
 	}
+	for what, path := range map[string]string{"deliveries": "/deliveries/export", "dead-letters": "/dead-letters/export"} {
+		want := fmt.Sprintf(`attachment; filename="%s-default-`, what)
+		if got := zoe.get(path, http.StatusOK).header.Get("Content-Disposition"); !strings.HasPrefix(got, want) {
+			t.Errorf("%s is sent as %s, want %s...", path, got, want)
+		}
+	}
 	page := zoe.get("/deliveries?type=alert.triggered&status=delivered", http.StatusOK)
 	for _, link := range []string{"/deliveries/export", "/deliveries"} {
 		to, err := url.Parse(page.find(`href="(` + link + `\?[^"]*)"`))
@@ -177,7 +184,7 @@ func TestAURLIsCheckedWhileItIsTyped(t *testing.T) {
 	t.Parallel()
 	zoe := newWorld(t, func(c *app.Config) { c.Dev = false }).owner()
 	for url, want := range map[string]string{
-		"https://hooks.example.com/": "An endpoint may have this URL", "http://hooks.example.com/": "https", "https://10.0.0.1/": "wrong", "hooks.example.com": "wrong", "<script>": "wrong",
+		"https://hooks.example.com/": "This URL can be used", "http://hooks.example.com/": "https", "https://10.0.0.1/": "wrong", "hooks.example.com": "wrong", "<script>": "wrong",
 	} {
 		zoe.post("/endpoints/check-url", http.StatusOK, "url", url).has(want).lacks("<html", "<script>")
 	}
@@ -234,6 +241,7 @@ func TestAFormSaysBesideTheFieldWhatIsWrongAndKeepsWhatWasTyped(t *testing.T) {
 	zoe.post("/endpoints/new", http.StatusUnprocessableEntity, "url", "ftp://files.example.com/", "description", "kept text", "events", "scan.completed").
 		has(`id="url-wrong"`, `aria-invalid="true"`, `value="ftp://files.example.com/"`, "kept text", `value="scan.completed" checked`)
 	zoe.post("/endpoints/new", http.StatusUnprocessableEntity, "url", "https://example.com/").has("Choose at least one event")
+	zoe.post("/endpoints/new", http.StatusUnprocessableEntity, "url", "hooks.example.com").has("Choose at least one event", `id="url-wrong"`)
 	zoe.post("/endpoints/new", http.StatusUnprocessableEntity, "url", "https://example.com/", "events", "*", "headers", "no colon").has("Name: value", "no colon")
 	zoe.post("/settings/keys", http.StatusUnprocessableEntity, "name", "").has("wrong")
 	zoe.post("/settings/members/invite", http.StatusUnprocessableEntity, "email", "nobody", "role", "viewer").has("This is not an e-mail address", `value="nobody"`)
@@ -308,7 +316,9 @@ func TestAnAdminDoesNotBecomeAnOwner(t *testing.T) {
 	max := w.somebody()
 	max.post(link, http.StatusOK, "name", "Max", "password", password)
 	max.post("/settings/accounts/acc_default/portal-link", http.StatusForbidden)
-	max.get("/settings/keys", http.StatusOK).lacks(`value="admin"`)
+	max.get("/settings/keys", http.StatusOK).lacks(`value="admin"`, "Everything, in every account").has("Publish events.", "and change nothing")
+	max.get("/settings/members", http.StatusOK).lacks("<option>owner").has("<option>admin", "<option selected>admin")
+	zoe.get("/settings/members", http.StatusOK).has("<option>owner", "<option selected>owner")
 	max.post("/settings/keys", http.StatusUnprocessableEntity, "name", "all", "scopes", "admin").has("Only an owner")
 	max.post("/settings/members/invite", http.StatusUnprocessableEntity, "email", "eve@example.com", "role", "owner").has("Only an owner")
 	zoe.post("/settings/accounts/acc_default/portal-link", http.StatusOK)
