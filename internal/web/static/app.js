@@ -55,7 +55,7 @@ for (const list of document.querySelectorAll("[data-most]")) {
       drawn(() => { moving = false; list.scrollTop = 0; });
     }
     while (list.children.length > Number(list.dataset.most)) list.lastElementChild.remove();
-    list.dispatchEvent(new Event("moved"));
+    if (!document.querySelector("#rows:is(:hover, :focus-within)")) list.dispatchEvent(new Event("moved")); // no row goes from under a hand
   }).observe(list, { childList: true });
 }
 
