@@ -85,7 +85,7 @@ func TestThroughABrowser(t *testing.T) {
 	p.visit(endpoint)
 	p.shot("disabled")
 	r.answer(http.StatusOK, "")
-	p.open("Bring it back, step by step")
+	p.open("Enable it, step by step")
 	p.until("The first attempt that failed")
 	p.press("Send test")
 	p.until("It arrived")
@@ -103,7 +103,7 @@ func TestThroughABrowser(t *testing.T) {
 
 	p.visit("/dead-letters")
 	p.press("Count them")
-	if _, err := chromedp.RunResponse(p, chromedp.Click(chromedp.CSS("button[name=sure]"))); err != nil { // "Send 2 again"
+	if _, err := chromedp.RunResponse(p, chromedp.Click(chromedp.CSS("button[name=sure]"))); err != nil { // "Retry 2"
 		t.Fatal(err)
 	}
 	p.soon("It is done")

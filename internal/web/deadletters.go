@@ -12,14 +12,14 @@ import (
 type deadLettersView struct {
 	listView[deliveryRow]
 	Form
-	Groups    []deadGroup
-	Fewer     int // groups that are not shown: they have the fewest deliveries
-	Total     int // counted, up to store.CountLimit
-	Endpoints []store.EndpointName
-	Types     []manage.EventType
-	Causes    []delivery.Class
-	Count     *manage.Bulk // of a retry that was asked for and not begun
-	GivingUp  *manage.Bulk // of a discard, the same
+	Groups     []deadGroup
+	Fewer      int // groups that are not shown: they have the fewest deliveries
+	Total      int // counted, up to store.CountLimit
+	Endpoints  []store.EndpointName
+	Types      []manage.EventType
+	Causes     []delivery.Class
+	Count      *manage.Bulk // of a retry that was asked for and not begun
+	Discarding *manage.Bulk // of a discard, the same
 }
 
 // Capped reports that there may be more than were counted.
@@ -92,7 +92,7 @@ func (s *Server) doRetryDeadLetters(v *visit) error {
 	})
 }
 
-// doDiscardDeadLetters counts first; what was counted is given up when the button under the count is pressed.
+// doDiscardDeadLetters counts first; what was counted is discarded when the button under the count is pressed.
 func (s *Server) doDiscardDeadLetters(v *visit) error {
 	f, err := readForm(v)
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Server) doDiscardDeadLetters(v *visit) error {
 		return err
 	}
 	if done.Job == nil {
-		return s.deadLetters(v, deadLettersView{Form: f, GivingUp: &done})
+		return s.deadLetters(v, deadLettersView{Form: f, Discarding: &done})
 	}
-	return v.see("/jobs/" + done.Job.ID + "?done=given-up")
+	return v.see("/jobs/" + done.Job.ID + "?done=discarding")
 }

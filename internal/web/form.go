@@ -77,7 +77,7 @@ func (f *Form) takes(err error) bool {
 	case errors.Is(err, auth.ErrBusy):
 		f.Problem = sentence(err.Error())
 	case errors.Is(err, store.ErrDisabled):
-		f.Problem = "The endpoint is disabled, and nothing is sent to it. Bring it back on its page first."
+		f.Problem = "The endpoint is disabled, and nothing is sent to it. Enable it on its page first."
 	case errors.Is(err, store.ErrLimit):
 		f.Problem = "The account has as many of these as it may have: delete one, or ask the operator for more."
 	default:

@@ -218,9 +218,9 @@ func mailState(s store.MailState) string {
 	case store.MailRefused:
 		return "refused, and dropped"
 	case store.MailGivenUp:
-		return "given up after three days"
+		return "not sent: tried for three days"
 	case store.MailUnknown:
-		return "given up: unknown whether it arrived"
+		return "unknown whether it arrived"
 	case store.MailDropped:
 		return "dropped: the address is told no more"
 	}

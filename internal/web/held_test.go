@@ -26,7 +26,7 @@ func TestPeopleSendWhatWasLeftHeld(t *testing.T) {
 			}
 		}
 	}
-	zoe.get(one, http.StatusOK).has("its endpoint is disabled", "Bring the endpoint back").lacks("Send now")
+	zoe.get(one, http.StatusOK).has("its endpoint is paused or disabled", "Enable the endpoint").lacks("Send now")
 	held := "/deliveries?status=held&endpoint=" + page[len("/endpoints/"):]
 	zoe.get(held, http.StatusOK).has("Send what is held")
 	zoe.post("/deliveries/held/send", http.StatusUnprocessableEntity, "endpoint", page[len("/endpoints/"):]).has("The endpoint is disabled")
@@ -35,7 +35,7 @@ func TestPeopleSendWhatWasLeftHeld(t *testing.T) {
 	zoe.get(page, http.StatusOK).has("Paused")
 	zoe.post(page+"/enable", http.StatusOK, "held", "keep").has("It receives again", `<b class="num">3</b> deliveries are held still`)
 	zoe.get(page, http.StatusOK).has(`<span class="num">3</span> held`, "left held", "nothing yet", "tests do not count").lacks("0 of 0")
-	zoe.get(one, http.StatusOK).has("was left held", "Send now").lacks("its endpoint is disabled", "Bring the endpoint back")
+	zoe.get(one, http.StatusOK).has("was left held", "Send now").lacks("its endpoint is paused or disabled", "Enable the endpoint")
 
 	zoe.post("/deliveries/held/send", http.StatusUnprocessableEntity, "per_second", "0").has(`id="per_second-wrong"`, "Send what is held")
 	zoe.post("/deliveries/held/send", http.StatusOK, "per_second", "1000").

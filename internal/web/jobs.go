@@ -78,11 +78,11 @@ func (j jobView) OfHeld() bool {
 func (j jobView) Title() string {
 	switch {
 	case j.Kind == store.JobDiscard:
-		return "Giving up"
+		return "Discarding"
 	case j.OfHeld():
 		return "Sending what was held"
 	}
-	return "Sending again"
+	return "Retrying dead letters"
 }
 
 // job reads a bulk change. What is held is read after it, so that the two agree once it has ended.

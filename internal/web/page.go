@@ -90,14 +90,14 @@ var navigation = []struct {
 
 // done are the messages that a page shows after a redirect, by what stands in its address: never a text from outside.
 var done = map[string]string{
-	"created": "The endpoint was added.", "saved": "The settings were saved.", "disabled": "The endpoint is disabled; what is for it is held.",
+	"created": "The endpoint was added.", "saved": "The settings were saved.", "disabled": "The endpoint is paused; what is for it is held.",
 	"enabled": "The endpoint is enabled.", "deleted": "The endpoint was deleted.", "promoted": "The prepared secret signs now; the old one goes on beside it until its overlap ends.",
-	"retried": "The delivery is being sent again.", "discarded": "The delivery was given up.", "cancelled": "The job was stopped; what it has moved stays moved.",
+	"retried": "The delivery is being retried.", "discarded": "The delivery was discarded.", "cancelled": "The job was stopped; what it has moved stays moved.",
 	"role": "The role was changed.", "removed": "The member was removed; their sessions have ended.", "uninvited": "The invitation was taken back.",
 	"renamed": "Your name was changed.", "password": "Your password was changed; your other sessions have ended.", "linked": "The single sign-on is linked: from now on you may sign in by it.",
 	"unlinked": "The single sign-on is unlinked.",
 	"told":     "The address was added.", "untold": "The address was removed.",
-	"ended": "The session was ended.", "revoked": "The key was revoked.", "published": "The event was accepted; its deliveries are on their way.", "given-up": "They are being given up.",
+	"ended": "The session was ended.", "revoked": "The key was revoked.", "published": "The event was accepted; its deliveries are on their way.", "discarding": "They are being discarded.",
 	"welcome": "Welcome. This server is set up, and you are its owner.",
 }
 

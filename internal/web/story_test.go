@@ -84,9 +84,9 @@ func TestTheWholeStory(t *testing.T) {
 	zoe.until(again.path, "It is done").lacks("was disabled")
 	zoe.until("/deliveries/"+held.Deliveries[0].ID, "delivered")
 
-	dead.has("Send again")
+	dead.has("Retry")
 	counted := zoe.post("/dead-letters/retry", http.StatusOK, "per_second", "1000")
-	n := counted.find(`Send (\d+) again`)
+	n := counted.find(`Retry (\d+)`)
 	job := zoe.post("/dead-letters/retry", http.StatusOK, "per_second", "1000", "sure", "yes")
 	zoe.until(job.path, "It is done").has(n)
 	zoe.until("/dead-letters", "No dead letters")
@@ -112,19 +112,19 @@ func TestPeopleGiveDeadLettersUp(t *testing.T) {
 	one := "/deliveries/" + publish(t, c, "one.example").Deliveries[0].ID
 	zoe.until(one, `badge bad">failed`)
 
-	zoe.post("/dead-letters/discard", http.StatusUnprocessableEntity).has("Give up", `id="reason-wrong"`, `aria-invalid="true"`).lacks(" match.")
-	zoe.post("/dead-letters/retry", http.StatusUnprocessableEntity, "per_second", "many").has("Send again", `id="per_second-wrong"`)
+	zoe.post("/dead-letters/discard", http.StatusUnprocessableEntity).has("Discard", `id="reason-wrong"`, `aria-invalid="true"`).lacks(" match.")
+	zoe.post("/dead-letters/retry", http.StatusUnprocessableEntity, "per_second", "many").has("Retry", `id="per_second-wrong"`)
 	zoe.post("/dead-letters/discard", http.StatusUnprocessableEntity, "reason", strings.Repeat("x", 501)).has(`id="reason-wrong"`)
 	zoe.post("/dead-letters/discard", http.StatusUnprocessableEntity, "reason", "x", "from", "yesterday")
-	zoe.post("/dead-letters/discard", http.StatusOK, "reason", "not wanted").has("Give 2 up", `value="not wanted"`).lacks("Send 2 again")
+	zoe.post("/dead-letters/discard", http.StatusOK, "reason", "not wanted").has("Discard 2", `value="not wanted"`).lacks("Retry 2")
 	zoe.post("/dead-letters/discard", http.StatusOK, "reason", "sent by hand", "type", "domain.added").
-		has("Give 1 up", `name="type" value="domain.added"`, `value="sent by hand"`)
+		has("Discard 1", `name="type" value="domain.added"`, `value="sent by hand"`)
 	zoe.get(one, http.StatusOK).has(`badge bad">failed`) // counting gave nothing up
 
 	job := zoe.post("/dead-letters/discard", http.StatusOK, "reason", "sent by hand", "type", "domain.added", "sure", "yes")
-	job.has("They are being given up", "Giving up", "Given up: sent by hand")
-	zoe.until(strings.TrimSuffix(job.path, "?done=given-up"), "It is done").has("are given up").lacks("Sending again")
-	zoe.get(one, http.StatusOK).has("Given up: sent by hand")
+	job.has("They are being discarded", "Discarding", "Reason: sent by hand")
+	zoe.until(strings.TrimSuffix(job.path, "?done=discarding"), "It is done").has("are discarded").lacks("Retrying")
+	zoe.get(one, http.StatusOK).has("Discarded: sent by hand")
 	zoe.get("/dead-letters", http.StatusOK).has("alert.triggered").lacks("domain.added</td>")
 
 	zoe.post("/dead-letters/discard", http.StatusOK, "reason", "not wanted", "sure", "yes")
