@@ -38,6 +38,7 @@ func TestWhatWasTypedOutlivesALostSession(t *testing.T) {
 		p.visit("/endpoints/new")
 		p.do(chromedp.SendKeys(chromedp.CSS("[name=url]"), "https://hooks.example.com/"), chromedp.SendKeys(chromedp.CSS("[name=description]"), "Ticket system"), chromedp.Click(chromedp.CSS("[value='*']")),
 			chromedp.Click(chromedp.Search("//summary[normalize-space()='Headers of your own']")), chromedp.SendKeys(chromedp.CSS("[name=headers]"), "Authorization: planted-token"))
+		p.soon("This URL can be used") // else that question finds the session ended, and the page goes to sign in before the button is pressed
 		for _, end := range zoe.get("/settings/sessions", http.StatusOK).all(`/settings/sessions/[^"]+/end"><button class="plain">End<`) {
 			path, _, _ := strings.Cut(end, `"`)
 			zoe.post(path, http.StatusOK)
