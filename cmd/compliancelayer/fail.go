@@ -99,7 +99,7 @@ func hintForAnswer(answer *client.Error, command, help string) string {
 	noun, _, _ := strings.Cut(command, " ")
 	switch answer.Code {
 	case client.CodeUnauthorized:
-		return "export COMPLIANCELAYER_API_KEY=cl_...   (a key of this server; a new server prints a link that makes the first one)"
+		return hintKey
 	case client.CodeForbidden:
 		if scope := scopeIn(answer.Message); scope != "" {
 			return programName + " keys create NAME --scopes " + scope + "   (with a key that may; then use the new one)"

@@ -150,7 +150,7 @@ func (l *listenCmd) showForwarded(c *console, done forwarded) {
 // follower makes what reads the events. Its own HTTP client tells when the
 // stream is connected, which the stream itself only shows by its first item.
 func (l *listenCmd) follower(c *console) (*follower, error) {
-	key, err := c.secret(l.APIKey)
+	key, err := l.key(c)
 	if err != nil {
 		return nil, err
 	}

@@ -21,9 +21,21 @@ type remote struct {
 	output
 }
 
+// hintKey is what to do when a server does not know who asks.
+const hintKey = "export COMPLIANCELAYER_API_KEY=cl_...   (a key of this server: one that serve was started with, or that the dashboard made under API keys)"
+
+// key gives the API key. The server answers nobody without one, in the words of its API; these are those of the command line.
+func (r *remote) key(c *console) (string, error) {
+	key, err := c.secret(r.APIKey)
+	if err == nil && key == "" {
+		err = withHint(misuse("no API key is set, and the server at %s answers nobody without one", r.Server), hintKey)
+	}
+	return key, err
+}
+
 // dial makes the client; nothing is sent yet.
 func (r *remote) dial(c *console) (*client.Client, error) {
-	key, err := c.secret(r.APIKey)
+	key, err := r.key(c)
 	if err != nil {
 		return nil, err
 	}
