@@ -26,7 +26,7 @@ type demoCmd struct {
 
 // Help says what will be seen.
 func (d *demoCmd) Help() string {
-	return `A server in development mode, a receiver that verifies, an event delivered; a second receiver that fails, its retries in time-lapse up to the dead letter queue, warnings, automatic disabling, held events; then it is mended, enabled, and everything arrives. Each line is printed when it was seen through the API. After that the server stays up until Ctrl-C.`
+	return `A server in development mode, a receiver that verifies, an event delivered; a second receiver that fails, its retries in time-lapse up to the dead letter queue, warnings, automatic disabling, held events; then it is mended, enabled, and everything arrives. Each line is printed when it was seen through the API. After that the server stays up until Ctrl-C, with a third endpoint left disabled to be brought back in the dashboard.`
 }
 
 // lapse are the rules of delivery in time-lapse: three hours in three seconds. All but the
@@ -74,17 +74,25 @@ func (d *demoCmd) show(ctx context.Context, c *console, url, key string) error {
 	defer s.close()
 	began := time.Now()
 	if err := s.tell(ctx); err != nil {
-		if ctx.Err() != nil && !d.Once {
-			return nil
-		}
-		return withHint(err, "%s demo --once   (tells the story again)", programName)
+		return d.untold(ctx, err)
 	}
 	c.say("\nAll of it was seen, in %.1f s.", time.Since(began).Seconds())
 	if d.Once {
 		return nil
 	}
+	if err := s.see(ctx, s.leave); err != nil {
+		return d.untold(ctx, err)
+	}
 	s.linger(ctx, key)
 	return nil
+}
+
+// untold is what comes of a story that broke off. Ctrl-C is no failure where it would have gone on until then.
+func (d *demoCmd) untold(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !d.Once {
+		return nil
+	}
+	return withHint(err, "%s demo --once   (tells the story again)", programName)
 }
 
 // database gives the database and what to do with it at the end.

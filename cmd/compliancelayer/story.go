@@ -21,7 +21,7 @@ type story struct {
 	cl  *client.Client
 	url string
 
-	good, bad             *sink // two receivers; the second fails until it is mended
+	good, bad, broken     *sink // three receivers; the second fails until it is mended, the third for good
 	goodID, badID         string
 	dead, cutOff, heldOne string // deliveries to the second: died, cut off by the disabling, published after it
 }
@@ -33,7 +33,7 @@ func newStory(ctx context.Context, c *console, url, key string) (*story, error) 
 		return nil, err
 	}
 	s := &story{c: c, cl: cl, url: url}
-	for _, one := range []**sink{&s.good, &s.bad} {
+	for _, one := range []**sink{&s.good, &s.bad, &s.broken} {
 		if *one, err = newSink(ctx); err != nil {
 			s.close()
 			return nil, err
@@ -44,7 +44,7 @@ func newStory(ctx context.Context, c *console, url, key string) (*story, error) 
 
 // close stops the receivers.
 func (s *story) close() {
-	for _, one := range []*sink{s.good, s.bad} {
+	for _, one := range []*sink{s.good, s.bad, s.broken} {
 		if one != nil {
 			_ = one.stop() // the process ends
 		}
@@ -60,14 +60,22 @@ func (s *story) tell(ctx context.Context) error {
 		s.rotate,
 	}
 	for _, step := range steps {
-		began := time.Now()
-		text, err := step(ctx)
-		if err != nil {
-			s.c.say("%s %s", s.c.mark(false), text)
+		if err := s.see(ctx, step); err != nil {
 			return err
 		}
-		s.c.say("%s %s %s", s.c.mark(true), text, s.c.paint(dim, fmt.Sprintf("(%.1f s)", time.Since(began).Seconds())))
 	}
+	return nil
+}
+
+// see does one step and says whether it was seen.
+func (s *story) see(ctx context.Context, step func(context.Context) (string, error)) error {
+	began := time.Now()
+	text, err := step(ctx)
+	if err != nil {
+		s.c.say("%s %s", s.c.mark(false), text)
+		return err
+	}
+	s.c.say("%s %s %s", s.c.mark(true), text, s.c.paint(dim, fmt.Sprintf("(%.1f s)", time.Since(began).Seconds())))
 	return nil
 }
 
@@ -79,14 +87,14 @@ func (s *story) ready(ctx context.Context) (string, error) {
 }
 
 func (s *story) subscribe(ctx context.Context) (string, error) {
-	ep, err := s.endpoint(ctx, s.good, "scan.*", catalog.EndpointWarning, catalog.EndpointDisabled, catalog.DeliveryFailed)
+	ep, err := s.endpoint(ctx, s.good, "Ticket system", "scan.*", catalog.EndpointWarning, catalog.EndpointDisabled, catalog.DeliveryFailed)
 	s.goodID = ep.ID
 	return fmt.Sprintf("endpoint %s made for a local receiver, %s; its secret is shown once", ep.ID, ep.URL), err
 }
 
 // endpoint makes an endpoint for a receiver and gives the receiver its secret.
-func (s *story) endpoint(ctx context.Context, to *sink, events ...string) (client.Endpoint, error) {
-	ep, err := s.cl.CreateEndpoint(ctx, client.NewEndpoint{URL: to.url, Events: events, Description: "demonstration"})
+func (s *story) endpoint(ctx context.Context, to *sink, name string, events ...string) (client.Endpoint, error) {
+	ep, err := s.cl.CreateEndpoint(ctx, client.NewEndpoint{URL: to.url, Events: events, Description: name})
 	if err != nil {
 		return ep, err
 	}
@@ -127,7 +135,7 @@ func (s *story) publishTo(ctx context.Context, endpointID, name string) (string,
 
 func (s *story) subscribeFailing(ctx context.Context) (string, error) {
 	s.bad.answerWith(http.StatusInternalServerError)
-	ep, err := s.endpoint(ctx, s.bad, "alert.*")
+	ep, err := s.endpoint(ctx, s.bad, "On-call alerts", "alert.*")
 	s.badID = ep.ID
 	return fmt.Sprintf("endpoint %s made for a second receiver, which answers 500", ep.ID), err
 }
@@ -286,6 +294,26 @@ func (s *story) rotate(ctx context.Context) (string, error) {
 	return text, err
 }
 
+// leave leaves something to bring back for whoever opens the dashboard: an endpoint that its receiver's failures disabled, with
+// deliveries that are held.
+func (s *story) leave(ctx context.Context) (string, error) {
+	text := "left for the dashboard: a third endpoint, disabled because its receiver answers 500, with held deliveries"
+	s.broken.answerWith(http.StatusInternalServerError)
+	ep, err := s.endpoint(ctx, s.broken, "Asset inventory", "domain.*")
+	for range 10 {
+		if err == nil {
+			_, err = s.publish(ctx, catalog.DomainAdded)
+		}
+	}
+	if err != nil {
+		return text, err
+	}
+	return text, until(ctx, "the third endpoint is disabled and has held deliveries", func(ctx context.Context) (bool, error) {
+		ep, err := s.cl.Endpoint(ctx, ep.ID)
+		return ep.State == "disabled" && ep.HeldCount > 0, err
+	})
+}
+
 // linger shows what arrives until ctx ends.
 func (s *story) linger(ctx context.Context, key string) {
 	if link, err := s.cl.PortalLink(ctx, "acc_default"); err == nil {
@@ -305,5 +333,6 @@ func (s *story) linger(ctx context.Context, key string) {
 	}
 	s.good.watch(show)
 	s.bad.watch(show)
+	s.broken.watch(show)
 	<-ctx.Done()
 }
