@@ -52,7 +52,7 @@ func (s *Server) portalLink(ctx context.Context, caller auth.Caller, in accountI
 }
 
 func (s *Server) listAudit(ctx context.Context, caller auth.Caller, in client.PageQuery) (client.Page[client.AuditEntry], error) {
-	list, err := s.Manager.ListAudit(ctx, caller, pageOf(in))
+	list, err := s.Manager.ListAudit(ctx, caller, manage.ListAudit{Page: pageOf(in)})
 	return pageTo(list, auditTo), err
 }
 

@@ -29,7 +29,7 @@ func linked(t *testing.T, s *counted, u store.User, subject string) {
 // trail lists the audit of the default account, newest first.
 func trail(t *testing.T, s *counted) []store.AuditEntry {
 	t.Helper()
-	rows, _, err := s.ListAudit(t.Context(), store.DefaultAccount, store.Page{Limit: 100})
+	rows, _, err := s.ListAudit(t.Context(), store.DefaultAccount, store.AuditFilter{}, store.Page{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,11 +111,17 @@ func (m *Manager) accountExists(ctx context.Context, id string) error {
 	return err
 }
 
+// ListAudit is a page of the audit.
+type ListAudit struct {
+	Filter store.AuditFilter
+	Page   Page
+}
+
 // ListAudit pages through what was done in the caller's account, newest first.
-func (m *Manager) ListAudit(ctx context.Context, caller auth.Caller, page Page) (List[store.AuditEntry], error) {
+func (m *Manager) ListAudit(ctx context.Context, caller auth.Caller, in ListAudit) (List[store.AuditEntry], error) {
 	return look(ctx, caller, auth.Read, func(ctx context.Context) (List[store.AuditEntry], error) {
-		return list(page, func(p store.Page) ([]store.AuditEntry, string, error) {
-			return m.db.ListAudit(ctx, caller.AccountID, p)
+		return list(in.Page, func(p store.Page) ([]store.AuditEntry, string, error) {
+			return m.db.ListAudit(ctx, caller.AccountID, in.Filter, p)
 		})
 	})
 }

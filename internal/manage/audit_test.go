@@ -186,7 +186,7 @@ func TestEveryChangeWritesOneAuditRowWithoutASecret(t *testing.T) {
 			if name == "EnableEndpoint" {
 				caller = w.user
 			}
-			rows := must(w.ListAudit(t.Context(), caller, manage.Page{}))(t).Rows
+			rows := must(w.ListAudit(t.Context(), caller, manage.ListAudit{}))(t).Rows
 			// The newest row is of the operation; the test's world made others before.
 			got := rows[0]
 			if got.Action != tt.action || got.Actor != caller.Actor || got.AccountID != caller.AccountID || got.Object == "" {
@@ -217,7 +217,7 @@ func TestWhatChangesNothingWritesNoAuditRow(t *testing.T) {
 	must(w.CreateType(ctx, w.user, manage.CreateType{Name: "invoice.paid", Description: "x"}))(t)
 	w.publish(e, 1, delivery.ServerError)
 	span := manage.ReplayEndpoint{ID: e.ID, From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour), DryRun: true}
-	before := len(must(w.ListAudit(ctx, w.user, manage.Page{}))(t).Rows)
+	before := len(must(w.ListAudit(ctx, w.user, manage.ListAudit{}))(t).Rows)
 
 	must(w.UpdateEndpoint(ctx, w.user, manage.UpdateEndpoint{ID: e.ID, URL: pointer(e.URL), Enabled: pointer(true)}))(t)
 	must(w.EnableEndpoint(ctx, w.user, manage.EnableEndpoint{ID: e.ID}))(t)
@@ -229,7 +229,7 @@ func TestWhatChangesNothingWritesNoAuditRow(t *testing.T) {
 	if _, err := w.CreateEndpoint(ctx, w.user, manage.CreateEndpoint{}); err == nil {
 		t.Error("an endpoint without URL was made")
 	}
-	rows := must(w.ListAudit(ctx, w.user, manage.Page{}))(t).Rows
+	rows := must(w.ListAudit(ctx, w.user, manage.ListAudit{}))(t).Rows
 	if len(rows) != before {
 		t.Errorf("%d rows were added: %+v", len(rows)-before, rows)
 	}
@@ -241,7 +241,7 @@ func TestTheAuditSurvivesACallerWhoLeaves(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	m := manage.New(manage.Config{Store: leaving{w.db, leave}})
 	must(m.CreateAccount(ctx, w.admin, manage.CreateAccount{Name: "Left"}))(t)
-	if got := must(w.ListAudit(t.Context(), w.admin, manage.Page{}))(t).Rows[0]; got.Detail != `"Left"` {
+	if got := must(w.ListAudit(t.Context(), w.admin, manage.ListAudit{}))(t).Rows[0]; got.Detail != `"Left"` {
 		t.Errorf("the newest row is %+v, want that of the account", got)
 	}
 }

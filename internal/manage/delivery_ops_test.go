@@ -233,7 +233,7 @@ func TestDiscardingMany(t *testing.T) {
 	if job := must(w.Job(t.Context(), w.user, got.Job.ID))(t); job.Reason != "sent by hand" {
 		t.Errorf("the job has the reason %q", job.Reason)
 	}
-	row := must(w.ListAudit(t.Context(), w.user, manage.Page{Limit: 1}))(t).Rows[0]
+	row := must(w.ListAudit(t.Context(), w.user, manage.ListAudit{Page: manage.Page{Limit: 1}}))(t).Rows[0]
 	if want := "3 deliveries (failed) to " + a.ID + ": sent by hand"; row.Action != "deliveries.discard" || row.Object != got.Job.ID || row.Detail != want {
 		t.Errorf("the audit says %+v, want %q of the job", row, want)
 	}

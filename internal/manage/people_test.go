@@ -43,7 +43,7 @@ func TestTheFirstOwnerComesByTheSetUpLink(t *testing.T) {
 	if _, err := manage.SetUpOwner(t.Context(), w.Manager, in); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("the second time: %v, want ErrConflict", err)
 	}
-	rows := must(w.ListAudit(t.Context(), w.admin, manage.Page{Limit: 1}))(t).Rows
+	rows := must(w.ListAudit(t.Context(), w.admin, manage.ListAudit{Page: manage.Page{Limit: 1}}))(t).Rows
 	if rows[0].Actor != "setup" || rows[0].Action != "member.create" || rows[0].Object != u.ID {
 		t.Errorf("the audit has %+v", rows[0])
 	}

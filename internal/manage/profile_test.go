@@ -30,7 +30,7 @@ func TestAMemberReadsAndChangesTheirOwnProfileOnly(t *testing.T) {
 	want := []string{
 		"member.unlink single sign-on of " + issuerURL + ", from 192.0.2.1", "member.rename Zoë → Zoë Second", "member.link single sign-on of " + issuerURL + ", from 192.0.2.1", "member.create ",
 	}
-	for i, row := range must(w.ListAudit(t.Context(), w.admin, manage.Page{Limit: len(want)}))(t).Rows {
+	for i, row := range must(w.ListAudit(t.Context(), w.admin, manage.ListAudit{Page: manage.Page{Limit: len(want)}}))(t).Rows {
 		if row.Actor != u.ID || row.Object != u.ID || !strings.HasPrefix(row.Action+" "+row.Detail, want[i]) {
 			t.Errorf("row %d is %+v, want %q", i, row, want[i])
 		}
@@ -64,7 +64,7 @@ func TestWhoComesBySingleSignOnHasANameThatCanBeKept(t *testing.T) {
 		if !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("the second time: %v", err)
 		}
-		if row := must(w.ListAudit(t.Context(), w.admin, manage.Page{Limit: 1}))(t).Rows[0]; row.Actor != u.ID || !strings.HasSuffix(row.Detail, "by single sign-on of "+issuerURL) {
+		if row := must(w.ListAudit(t.Context(), w.admin, manage.ListAudit{Page: manage.Page{Limit: 1}}))(t).Rows[0]; row.Actor != u.ID || !strings.HasSuffix(row.Detail, "by single sign-on of "+issuerURL) {
 			t.Errorf("the audit has %+v", row)
 		}
 	}

@@ -154,7 +154,7 @@ func TestATestMailThatFailsIsInTheAudit(t *testing.T) {
 			w := newWorld(t, func(c *manage.Config) { c.Mail = senderTo(t, s) })
 			must(w.AddRecipient(t.Context(), w.user, "a@example.com"))(t)
 			must(w.TestMail(t.Context(), w.user, struct{}{}))(t)
-			got := must(w.ListAudit(t.Context(), w.user, manage.Page{}))(t).Rows[0]
+			got := must(w.ListAudit(t.Context(), w.user, manage.ListAudit{}))(t).Rows[0]
 			if got.Action != "mail.test" || got.Detail != "taken for 0 of 1 address" {
 				t.Errorf("audit: %+v", got)
 			}
@@ -174,7 +174,7 @@ func TestATestMailThatBreaksOffIsInTheAudit(t *testing.T) {
 	if _, err := w.TestMail(t.Context(), w.user, struct{}{}); err == nil {
 		t.Error("no error")
 	}
-	if got := must(w.ListAudit(t.Context(), w.user, manage.Page{}))(t).Rows[0]; got.Action != "mail.test" {
+	if got := must(w.ListAudit(t.Context(), w.user, manage.ListAudit{}))(t).Rows[0]; got.Action != "mail.test" {
 		t.Errorf("audit: %+v", got)
 	}
 }

@@ -214,7 +214,7 @@ func (w *world) checkAudit() error {
 	for _, account := range []string{store.DefaultAccount, accountB} {
 		page := store.Page{Limit: 500}
 		for {
-			all, next, err := w.db.ListAudit(context.Background(), account, page)
+			all, next, err := w.db.ListAudit(context.Background(), account, store.AuditFilter{}, page)
 			if err != nil {
 				return err
 			}

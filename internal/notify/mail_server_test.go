@@ -70,7 +70,7 @@ func TestAnAddressThatIsRefusedIsDroppedAndOthersAreTold(t *testing.T) {
 		if got := w.outcomes(); got != "refused: The mail server refused it for good (550 5.1.1). Check the address." {
 			t.Errorf("it is %s", got)
 		}
-		rows, _, err := w.db.ListAudit(w.t.Context(), account, store.Page{Limit: 10})
+		rows, _, err := w.db.ListAudit(w.t.Context(), account, store.AuditFilter{Action: "mail.refused"}, store.Page{Limit: 10})
 		w.must(err)
 		if len(rows) != 1 || rows[0].Action != "mail.refused" || !strings.HasPrefix(rows[0].Detail, "zoe@example.com: ") {
 			t.Errorf("audit: %+v", rows)
@@ -145,7 +145,7 @@ func TestAMailOfWhichNobodyKnowsIsHandedOverThreeTimes(t *testing.T) {
 		if got := w.outcomes(); !strings.HasPrefix(got, "unknown: ") || !strings.Contains(got, "unknown whether it arrived") {
 			t.Errorf("it is %s", got)
 		}
-		rows, _, err := w.db.ListAudit(w.t.Context(), account, store.Page{Limit: 10})
+		rows, _, err := w.db.ListAudit(w.t.Context(), account, store.AuditFilter{Action: "mail.unknown"}, store.Page{Limit: 10})
 		w.must(err)
 		if len(rows) != 1 || rows[0].Action != "mail.unknown" || !strings.Contains(w.log.String(), "nobody knows whether it arrived") {
 			t.Errorf("audit: %+v", rows)

@@ -55,7 +55,8 @@ type Types interface {
 // Audit keeps who did what. There is no way to change or remove a row but retention.
 type Audit interface {
 	AddAudit(ctx context.Context, e AuditEntry) error
-	ListAudit(ctx context.Context, accountID string, page Page) ([]AuditEntry, string, error)
+	// ListAudit pages through the rows that match, newest first.
+	ListAudit(ctx context.Context, accountID string, f AuditFilter, page Page) ([]AuditEntry, string, error)
 }
 
 // Notices are what people and other endpoints are to be told, written in the
@@ -165,6 +166,21 @@ type EventType struct {
 	Sample      json.RawMessage // nil = none
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+}
+
+// System is the actor of what the server does by itself, and DisabledEndpoint what it does to an endpoint whose attempts
+// fail, or that is gone: Record writes that row in the transaction that disables it.
+const (
+	System           = "system"
+	DisabledEndpoint = "endpoint.disabled"
+)
+
+// AuditFilter narrows the audit. Empty fields match all.
+type AuditFilter struct {
+	Actor  string
+	Action string
+	From   time.Time // included
+	To     time.Time // not included
 }
 
 // AuditEntry is one thing that somebody did.

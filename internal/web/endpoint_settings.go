@@ -104,12 +104,12 @@ func (s *Server) doEndpointSettings(v *visit) error {
 }
 
 // edits are the deeds that change what the page of the settings was opened with.
-var edits = []string{"endpoint.update", "endpoint.disable", "endpoint.enable"}
+var edits = []string{"endpoint.update", "endpoint.disable", "endpoint.enable", store.DisabledEndpoint}
 
 // conflictOf finds out who changed an endpoint since its page was opened, and which fields are not as they are typed.
 func (s *Server) conflictOf(v *visit, e manage.Endpoint, f Form, typed manage.UpdateEndpoint) (c editConflict, err error) {
 	opened := f.millis("opened")
-	recent, err := s.Manager.ListAudit(v.r.Context(), v.caller, manage.Page{Limit: manage.MaxLimit})
+	recent, err := s.Manager.ListAudit(v.r.Context(), v.caller, manage.ListAudit{Page: manage.Page{Limit: manage.MaxLimit}})
 	if err != nil {
 		return c, err
 	}
@@ -117,14 +117,11 @@ func (s *Server) conflictOf(v *visit, e manage.Endpoint, f Form, typed manage.Up
 	if err != nil {
 		return c, err
 	}
+	names[store.System] = theServer
 	for _, entry := range recent.Rows {
 		if entry.Object == e.ID && slices.Contains(edits, entry.Action) && !entry.At.Before(opened) {
 			c.Done = append(c.Done, auditRow{entry, names[entry.Actor]})
 		}
-	}
-	if e.State == delivery.Disabled && e.DisabledReason != delivery.ByHand && !e.DisabledAt.Before(opened) {
-		entry := store.AuditEntry{Action: "endpoint.disable", At: e.DisabledAt, Detail: "disabled: " + s.row(e).Why()}
-		c.Done = append(c.Done, auditRow{entry, "the server"})
 	}
 	for _, one := range []struct {
 		nowIs

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
@@ -292,44 +291,4 @@ func (s *Server) memberNames(v *visit) (map[string]string, error) {
 			return names, nil
 		}
 	}
-}
-
-// auditRow is an entry with who did it.
-type auditRow struct {
-	store.AuditEntry
-	Name string // of the member; "" = it was no member, or one who is gone
-}
-
-// Path is the page of what it was done to; "" = it has none.
-func (r auditRow) Path() string {
-	if r.Action == "event.publish" { // whose id may look like anything
-		return "/events/" + url.PathEscape(r.Object)
-	}
-	kind, _, _ := strings.Cut(r.Object, "_")
-	switch kind {
-	case "ep":
-		return "/endpoints/" + r.Object
-	case "job":
-		return "/jobs/" + r.Object
-	}
-	if _, err := delivery.ParseID(r.Object); err == nil {
-		return "/deliveries/" + r.Object
-	}
-	return ""
-}
-
-func (s *Server) showAudit(v *visit) error {
-	found, err := s.Manager.ListAudit(v.r.Context(), v.caller, pageOf(v))
-	if err != nil {
-		return err
-	}
-	names, err := s.memberNames(v)
-	if err != nil {
-		return err
-	}
-	view := listView[auditRow]{More: more(v, found.Next)}
-	for _, entry := range found.Rows {
-		view.Rows = append(view.Rows, auditRow{entry, names[entry.Actor]})
-	}
-	return s.show(v, "audit", "Audit", view)
 }

@@ -17,7 +17,7 @@ type framed[V any] struct {
 // shown has each page template with what it is shown with.
 var shown = map[string]any{
 	"accounts":          framed[accountsView]{},
-	"audit":             framed[listView[auditRow]]{},
+	"audit":             framed[auditView]{},
 	"deadletters":       framed[deadLettersView]{},
 	"deliveries":        framed[deliveriesView]{},
 	"delivery":          framed[deliveryView]{},

@@ -110,9 +110,7 @@ func (s *Store) EndLetter(ctx context.Context, l store.Letter, state store.MailS
 			return err
 		}
 		if state != store.MailSent {
-			_, err := c.exec(ctx, `insert into audit (account_id, actor, action, object, detail, at) values ($1, 'system', $2, $3, $4, $5)`,
-				l.AccountID, "mail."+string(state), l.ID, l.Email+": "+problem, ms(now))
-			if err != nil {
+			if err := insertAudit(ctx, c, store.AuditEntry{AccountID: l.AccountID, Actor: store.System, Action: "mail." + string(state), Object: l.ID, Detail: l.Email + ": " + problem, At: now}); err != nil {
 				return err
 			}
 		}

@@ -120,7 +120,7 @@ func readLists(t *testing.T, s *Store) {
 		return next, err
 	})
 	follow(t, func(p store.Page) (string, error) {
-		_, next, err := s.ListAudit(ctx, ours, p)
+		_, next, err := s.ListAudit(ctx, ours, store.AuditFilter{}, p)
 		return next, err
 	})
 	readPages(t, s)

@@ -211,10 +211,18 @@ func (l *ledger) tell(e *endpointHealth, r *store.Result, c delivery.Change, not
 	return nil
 }
 
+// disable stops an endpoint and writes it down: nobody did it, so nobody else does.
 func (l *ledger) disable(e *endpointHealth, r *store.Result, c delivery.Change) error {
-	reason := delivery.ByFailures
+	reason, why := delivery.ByFailures, fmt.Sprintf("failed attempts in a row: %d", e.health.Failures)
 	if c.Gone {
-		reason = delivery.ByGone
+		reason, why = delivery.ByGone, "it answered 410 Gone"
+	}
+	entry := store.AuditEntry{
+		AccountID: e.accountID, Actor: store.System, Action: store.DisabledEndpoint, Object: e.id,
+		Detail: fmt.Sprintf("enabled → disabled: %s, the last with attempt %d of delivery %d", why, r.Attempt.Number, r.Lease.ID), At: r.Attempt.EndedAt,
+	}
+	if err := insertAudit(l.ctx, l.c, entry); err != nil {
+		return err
 	}
 	e.state = delivery.Disabled
 	if err := setState(l.ctx, l.c, e.accountID, e.id, delivery.Disabled, reason, ms(r.Attempt.EndedAt)); err != nil {

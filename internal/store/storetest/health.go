@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -211,6 +213,10 @@ func healthDisabling(w *world) {
 	if view.State != delivery.Disabled || view.DisabledReason != delivery.ByFailures || !view.DisabledAt.Equal(o.EndedAt) {
 		w.t.Errorf("the endpoint: got %s by %q at %s, want disabled by failures at %s", view.State, view.DisabledReason, view.DisabledAt, o.EndedAt)
 	}
+	w.equal("the audit", w.audit(10), []store.AuditEntry{{
+		AccountID: w.account, Actor: store.System, Action: store.DisabledEndpoint, Object: endpoint, At: o.EndedAt,
+		Detail: fmt.Sprintf("enabled → disabled: failed attempts in a row: 2, the last with attempt 1 of delivery %d", l.ID),
+	}})
 }
 
 func healthGone(w *world) {
@@ -233,6 +239,9 @@ func healthGone(w *world) {
 			w.record(p, result(p, w.lease(endpoint), o))
 			if got := w.endpoint(endpoint); got.State != tt.state || got.DisabledReason != tt.reason {
 				t.Errorf("the endpoint is %s by %q, want %s by %q", got.State, got.DisabledReason, tt.state, tt.reason)
+			}
+			if rows := w.audit(10); (len(rows) == 1 && strings.Contains(rows[0].Detail, "410 Gone")) != tt.policy {
+				t.Errorf("the audit has %+v", rows)
 			}
 		})
 	}

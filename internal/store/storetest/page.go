@@ -71,7 +71,7 @@ func listers() []lister {
 			return keys(w.s.ListKeys(w.ctx(), w.account, p))
 		}, func(w *world) { w.must("create key", w.s.CreateKey(w.ctx(), keyOf(w.account))) }},
 		{"audit", func(w *world, p store.Page) ([]string, string, error) {
-			return audit(w.s.ListAudit(w.ctx(), w.account, p))
+			return audit(w.s.ListAudit(w.ctx(), w.account, store.AuditFilter{}, p))
 		}, func(w *world) {
 			e := store.AuditEntry{AccountID: w.account, Actor: "system", Action: "check.add", Object: newID(""), At: at(0)}
 			w.must("add audit", w.s.AddAudit(w.ctx(), e))

@@ -252,7 +252,7 @@ func trespassRest() map[string]trespass {
 			return notFound(w.s.DeleteType(w.ctx(), w.account, "own.type"))
 		},
 		"ListAudit": func(w *world, _ victim) error {
-			list, _, err := w.s.ListAudit(w.ctx(), w.account, store.Page{Limit: 10})
+			list, _, err := w.s.ListAudit(w.ctx(), w.account, store.AuditFilter{}, store.Page{Limit: 10})
 			return nothing(len(list), err)
 		},
 	}
