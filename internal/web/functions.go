@@ -20,7 +20,7 @@ import (
 // functions are what templates can call.
 var functions = template.FuncMap{
 	"asset": asset, "browser": browser, "ago": ago, "due": due, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
-	"mailState": mailState, "permits": permits,
+	"mailState": mailState, "permits": permits, "standing": standing,
 	"args":   func(f Form, dev bool) fieldsView { return fieldsView{f, dev} },
 	"choice": func(f Form, types []manage.EventType) choiceView { return choiceView{f, types} },
 	"join":   strings.Join, "field": func(f Form, name, label string) fieldView { return fieldView{f, name, label} },
@@ -180,6 +180,17 @@ func tone(s delivery.Status) string {
 		return "warn"
 	}
 	return "quiet"
+}
+
+// standing gives the badge of a delivery. A test that failed is no delivery that somebody discarded, though it ends as one.
+func standing(s delivery.Status, c delivery.Cycle) badge {
+	switch {
+	case c != delivery.Test:
+		return badge{string(s), tone(s)}
+	case s == delivery.Discarded:
+		return badge{"test failed", tone(delivery.Failed)}
+	}
+	return badge{"test " + string(s), tone(s)}
 }
 
 // browser says in a few words what a User-Agent stands for, as well as such texts can be believed.
