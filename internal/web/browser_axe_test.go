@@ -155,6 +155,8 @@ const cutMenus = `(async () => {
 		if (box.left < 0 || box.top < 0 || box.right > innerWidth || box.bottom > innerHeight) cut.push(pop.textContent.trim().slice(0, 40) + ": " + JSON.stringify(box));
 		pop.open = false;
 	}
+	for (const list of document.querySelectorAll(".wide")) list.scrollLeft = 0;
+	scrollTo(0, 0);
 	return cut;
 })()`
 

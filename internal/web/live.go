@@ -151,8 +151,8 @@ func liveRowOf(item feed.Item, names map[string]string) liveRow {
 		said = code(a.StatusCode)
 	}
 	row.Text = fmt.Sprintf("attempt %d: %s after %s", a.Number, said, short(a.Total))
-	if a.Status != delivery.Delivered {
-		row.Text += ", " + string(a.Status)
+	if is := standing(a.Status, a.Cycle); a.Status != delivery.Delivered {
+		row.Text, row.Tone = row.Text+", "+is.Text, is.Tone
 	}
 	return row
 }
