@@ -128,7 +128,7 @@ const sticksOut = `((roomy) => {
 	const wide = document.documentElement.scrollWidth > innerWidth;
 	return [
 		...(wide ? ["the page is " + document.documentElement.scrollWidth + " wide"] : []),
-		...all.filter((e) => wide && box(e).right > innerWidth && !e.closest(".wide, pre") || box(e).left < 0 && box(e).right > 0 || e.closest(".menu-card") && box(e).left < box(e.closest(".menu-card")).left || roomy && e.matches(".wide") && e.scrollWidth > e.clientWidth)
+		...all.filter((e) => wide && box(e).right > innerWidth && !e.closest(".wide, pre") || box(e).left < 0 && box(e).right > 0 && !e.closest(".wide") || e.closest(".menu-card") && box(e).left < box(e.closest(".menu-card")).left || roomy && e.matches(".wide") && e.scrollWidth > e.clientWidth)
 			.slice(0, 5).map((e) => e.outerHTML.slice(0, 120)),
 	];
 })`
