@@ -83,6 +83,7 @@ func TestThroughABrowser(t *testing.T) {
 		}
 	}
 	p.visit(endpoint)
+	p.until("10 failed") // its day is counted every few seconds
 	p.shot("disabled")
 	r.answer(http.StatusOK, "")
 	p.open("Enable it, step by step")
