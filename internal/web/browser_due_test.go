@@ -31,6 +31,7 @@ func TestAPageThatWaitsForAnAttemptLooksAgain(t *testing.T) {
 	r.answer(http.StatusOK, "")
 	p.visit(one)
 	p.until("Attempt 2 comes next")
+	// That somebody is typing keeps the page from nothing.
 	p.do(chromedp.Click(chromedp.Search("//summary[normalize-space()='Discard']")), chromedp.SendKeys(chromedp.CSS("[name=reason]"), "half a reas"))
 	p.soon("Attempt 2\n")
 	p.soon("delivered")

@@ -2,7 +2,11 @@ package web_test
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"html"
 	"io"
 	"maps"
@@ -168,9 +172,9 @@ func TestTheSnippetsGoThroughARotation(t *testing.T) {
 					t.Errorf("with %s it says of the requests (-want +got):\n%s", tt.name, diff)
 				}
 			}
-			for _, none := range []string{"", "hunter2", "whsec_c2hvcnQ="} {
-				if out, err := p.run(t, file, none, requests); err == nil && strings.Contains(string(out), "true") {
-					t.Errorf("with the secret %q it takes something: %s", none, out)
+			for secret, signed := range wrongSecrets(delivered) {
+				if out, err := p.run(t, file, secret, []signedRequest{signed}); err == nil || strings.Contains(string(out), "true") {
+					t.Errorf("with the secret %q it does not stop at its start, %v: %s", secret, err, out)
 				}
 			}
 		})
@@ -198,6 +202,18 @@ func signedAt(t *testing.T, r signedRequest, secret string, at time.Time) signed
 	}
 	id := r.Headers["webhook-id"]
 	return r.with("signed at another time", "webhook-timestamp", strconv.FormatInt(at.Unix(), 10), "webhook-signature", webhook.SignStandard(parsed, id, at, r.Body))
+}
+
+// wrongSecrets are settings that are no secrets, each with a request that anybody can sign who thinks of it: with the key
+// that a careless decoder makes of the setting.
+func wrongSecrets(r signedRequest) map[string]signedRequest {
+	all := map[string]signedRequest{}
+	for secret, key := range map[string]string{"": "", "whsec_": "", "hunter2": "\x86\xe9\xed\x7a", "whsec_hunter2": "\x86\xe9\xed\x7a", "whsec_c2hvcnQ=": "short"} {
+		mac := hmac.New(sha256.New, []byte(key))
+		fmt.Fprintf(mac, "%s.%s.%s", r.Headers["webhook-id"], r.Headers["webhook-timestamp"], r.Body)
+		all[secret] = r.with("signed with the key of "+secret, "webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	}
+	return all
 }
 
 // check looks at a snippet without running it.

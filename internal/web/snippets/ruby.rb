@@ -6,6 +6,7 @@ KEYS = ENV.fetch("COMPLIANCELAYER_SECRET").split(",").map do |secret|
   raise "COMPLIANCELAYER_SECRET: not a signing secret" unless secret.start_with?("whsec_") && key.bytesize >= 24
   key
 end
+raise "COMPLIANCELAYER_SECRET: not set" if KEYS.empty?
 
 # env: as Rack gives it; body: the raw bytes, before any JSON parser
 def genuine?(env, body)

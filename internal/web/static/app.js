@@ -101,7 +101,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 // What was typed outlives a session that has ended meanwhile. It is kept in this tab until the next page: the sign-in page
-// keeps it on, and the page behind it fills it in again for the same person. Nothing secret is kept.
+// keeps it on, and the page behind it fills it in again for the same member. Passwords, headers and secrets are not kept,
+// nor is that somebody was sure of something.
 const typed = {
   take() {
     try {
@@ -114,7 +115,7 @@ const typed = {
     try { sessionStorage.setItem("typed", JSON.stringify(kept)); } catch { /* then it is lost, as without script */ }
   },
 };
-const secretive = "[type=hidden], [type=password], [type=file], [autocomplete=off]";
+const secretive = "[type=hidden], [type=password], [type=file], [autocomplete=off], [name=sure]";
 const fieldsOf = (form) => [...form.elements].filter((e) => e.name && e.matches("input, select, textarea") && !e.matches(secretive));
 const ticked = (e) => e.type === "checkbox" || e.type === "radio";
 const touched = (e) => ticked(e) ? e.checked !== e.defaultChecked
