@@ -8,8 +8,7 @@ import (
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
-// revealFor is how long what was just made waits to be shown: a redirect takes a moment, and who was asked to sign in
-// again in between a little longer.
+// revealFor is how long what was just made waits to be shown: a redirect takes a moment, and a bad line makes it a long one.
 const revealFor = 5 * time.Minute
 
 // revealPurpose binds what is sealed to its use; the row is that of the reveal.

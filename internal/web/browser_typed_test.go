@@ -73,3 +73,24 @@ func TestWhatWasTypedOutlivesALostSession(t *testing.T) {
 		t.Errorf("somebody else finds %q", name)
 	}
 }
+
+// A second press of a button, before the answer to the first had come, could make a second endpoint.
+func TestAButtonThatIsPressedTwiceSendsItsFormOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.owner()
+	p := w.browser()
+	p.visit("/sign-in")
+	p.enter("zoe@example.com")
+	p.visit("/endpoints/new")
+	p.do(chromedp.SendKeys(chromedp.CSS("[name=url]"), "https://hooks.example.com/"), chromedp.Click(chromedp.CSS("[value='*']")))
+	stopped, err := chromedp.Run(p, chromedp.Evaluate[string](`{
+		const stopped = [], button = [...document.querySelectorAll("main button")].find((b) => b.textContent === "Add webhook");
+		addEventListener("submit", (event) => { stopped.push(event.defaultPrevented); event.preventDefault(); });
+		button.click(); button.click(); dispatchEvent(new Event("pageshow")); button.click();
+		stopped.join()
+	}`))
+	if err != nil || stopped != "false,true,false" {
+		t.Errorf("of two presses, and one after coming back, stopped were %q, %v", stopped, err)
+	}
+}

@@ -20,7 +20,7 @@ import (
 // functions are what templates can call.
 var functions = template.FuncMap{
 	"asset": asset, "browser": browser, "ago": ago, "due": due, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
-	"mailState": mailState, "permits": permits, "standing": standing,
+	"mailState": mailState, "counted": counted, "permits": permits, "standing": standing,
 	"args":   func(f Form, dev bool) fieldsView { return fieldsView{f, dev} },
 	"choice": func(f Form, types []manage.EventType) choiceView { return choiceView{f, types} },
 	"join":   strings.Join, "field": func(f Form, name, label string) fieldView { return fieldView{f, name, label} },
@@ -132,6 +132,14 @@ func depth(b []byte) (deepest int) {
 		}
 	}
 	return deepest
+}
+
+// counted writes a count that the store bounds, so that the bound is not taken for the number.
+func counted(n int) string {
+	if n >= store.CountLimit {
+		return fmt.Sprintf("%d or more", store.CountLimit)
+	}
+	return strconv.Itoa(n)
 }
 
 // body writes bytes as text: JSON indented, what is no text in hexadecimal digits.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
 func TestABrowserIsNamedInAFewWords(t *testing.T) {
@@ -29,6 +31,15 @@ func TestALengthOfTimeIsWrittenInOneWay(t *testing.T) {
 	} {
 		if got := short(d); got != want {
 			t.Errorf("%d ns is %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestACountThatIsBoundedSaysSo(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "0", 9999: "9999", store.CountLimit: "10000 or more"} {
+		if got := counted(n); got != want {
+			t.Errorf("%d is written as %q, want %q", n, got, want)
 		}
 	}
 }

@@ -107,6 +107,9 @@ func (s *Server) doChangeRole(v *visit) error {
 }
 
 func (s *Server) doRemoveMember(v *visit) error {
+	if err := certain(v); err != nil {
+		return err
+	}
 	if _, err := s.Manager.RemoveMember(v.r.Context(), v.caller, v.r.PathValue("id")); err != nil {
 		return err
 	}

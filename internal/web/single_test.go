@@ -61,7 +61,8 @@ func TestAnInvitationIsAcceptedBySingleSignOn(t *testing.T) {
 
 	// Who is removed does not come in again.
 	id := zoe.get("/settings/members", http.StatusOK).find(`(?s)max@example\.com.*?(usr_[a-z2-7]+)/remove`)
-	zoe.post("/settings/members/"+id+"/remove", http.StatusOK)
+	zoe.post("/settings/members/"+id+"/remove", http.StatusUnprocessableEntity).has("Nothing was done yet")
+	zoe.post("/settings/members/"+id+"/remove", http.StatusOK, "sure", "yes")
 	max.single(http.StatusForbidden).has("nobody here is linked to that")
 }
 

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,6 +71,7 @@ type program struct {
 	file    string
 	before  string
 	after   string
+	beside  string   // or a file of its own, main.go
 	known   []string // what it must say when it cannot be run
 }
 
@@ -83,10 +85,10 @@ console.log(JSON.stringify(all.map((r) => genuine(r.headers, Buffer.from(r.body,
 	"Python": {command: []string{"python3"}, file: "receiver.py", after: `
 import json, sys
 print(json.dumps([genuine(r["headers"], base64.b64decode(r["body"])) for r in json.load(sys.stdin)]))`},
-	"Go": {command: []string{"go", "run"}, file: "receiver.go", before: `package main
+	"Go": {command: []string{"go", "run"}, file: "receiver.go", before: "package main\n", beside: `package main
 
-import ("encoding/json"; "log"; "net/http"; "os"; "strings"; "time")
-`, after: `
+import ("encoding/json"; "log"; "net/http"; "os")
+
 func main() {
 	var all []struct { Headers map[string]string; Body []byte }
 	if err := json.NewDecoder(os.Stdin).Decode(&all); err != nil { log.Fatal(err) }
@@ -152,6 +154,12 @@ func TestTheSnippetsGoThroughARotation(t *testing.T) {
 			file := filepath.Join(t.TempDir(), p.file)
 			if err := os.WriteFile(file, []byte(p.before+code+p.after), 0o600); err != nil {
 				t.Fatal(err)
+			}
+			if p.beside != "" {
+				p.command = append(slices.Clone(p.command), filepath.Join(filepath.Dir(file), "main.go"))
+				if err := os.WriteFile(filepath.Join(filepath.Dir(file), "main.go"), []byte(p.beside), 0o600); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if _, err := exec.LookPath(p.command[0]); err != nil && p.known != nil {
 				t.Logf("%s is not installed, so the snippet was only looked at", p.command[0])

@@ -84,6 +84,17 @@ document.addEventListener("click", (event) => {
   for (const pop of document.querySelectorAll(".pop[open]")) if (!pop.contains(event.target)) pop.open = false;
 });
 
+// A button that is pressed twice before the answer comes does its work once.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (Date.now() - form.sent < 10000) event.preventDefault();
+  else form.sent = Date.now();
+});
+addEventListener("pageshow", () => { // somebody came back to the page
+  for (const form of document.forms) form.sent = undefined;
+});
+
 // Keys: / goes to the first filter, j and k along the rows, Escape closes a menu.
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
