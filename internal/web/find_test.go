@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+
+	"github.com/compliancelayer/compliancelayer/internal/app"
 )
 
 func TestWhatIsNotFoundIsSaidBesideTheList(t *testing.T) {
@@ -27,4 +29,17 @@ func TestWhatIsNotFoundIsSaidBesideTheList(t *testing.T) {
 	}
 	zoe.get("/events?type=score.changed", http.StatusOK).has("No event matches")
 	zoe.get("/deliveries?type=score.changed", http.StatusOK).has("No delivery matches")
+}
+
+func TestAURLIsCheckedWhileItIsTyped(t *testing.T) {
+	t.Parallel()
+	zoe := newWorld(t, func(c *app.Config) { c.Dev = false }).owner()
+	for url, want := range map[string]string{
+		"https://hooks.example.com/": "This URL can be used", "http://hooks.example.com/": "https", "https://10.0.0.1/": "wrong", "hooks.example.com": "wrong", "<script>": "wrong",
+	} {
+		zoe.post("/endpoints/check-url", http.StatusOK, "url", url).has(want).lacks("<html", "<script>")
+	}
+	if said := zoe.post("/endpoints/check-url", http.StatusOK, "url", " "); said.text != "" {
+		t.Errorf("of nothing it says %q", said.text)
+	}
 }

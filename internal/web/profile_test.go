@@ -85,3 +85,21 @@ func TestASessionThatIsEndedIsWrittenDownWithWhoseItWas(t *testing.T) {
 func (p *person) session() string { return p.cookie("__Host-session") }
 
 func (p *person) holdsSession(token string) { p.keep("__Host-session", token) }
+
+// An admin tries each way to become an owner.
+func TestAnAdminDoesNotBecomeAnOwner(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	link := zoe.post("/settings/members/invite", http.StatusOK, "email", "max@example.com", "role", "admin").find(`(/invite/[a-z2-7]+)`)
+	max := w.somebody()
+	max.post(link, http.StatusOK, "name", "Max", "password", password)
+	max.post("/settings/accounts/acc_default/portal-link", http.StatusForbidden)
+	max.get("/settings/keys", http.StatusOK).lacks(`value="admin"`, "Everything, in every account").has("Publish events.", "and change nothing")
+	max.get("/settings/members", http.StatusOK).lacks("<option>owner").has("<option>admin", "<option selected>admin")
+	zoe.get("/settings/members", http.StatusOK).has("<option>owner", "<option selected>owner")
+	max.post("/settings/keys", http.StatusUnprocessableEntity, "name", "all", "scopes", "admin").has("Only an owner")
+	max.post("/settings/members/invite", http.StatusUnprocessableEntity, "email", "eve@example.com", "role", "owner").has("Only an owner")
+	zoe.post("/settings/accounts/acc_default/portal-link", http.StatusOK)
+	zoe.post("/settings/keys", http.StatusOK, "name", "all", "scopes", "admin").has("never again")
+}
