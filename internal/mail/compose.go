@@ -56,7 +56,7 @@ func thingsOf(mails []store.Mail) []thing {
 	for i, m := range mails {
 		all[i] = thingOf(m)
 	}
-	slices.SortStableFunc(all, func(a, b thing) int { return a.At.Compare(b.At) })
+	inOrder(all)
 	told := map[string]bool{}
 	var last []thing
 	for _, t := range slices.Backward(all) {
@@ -77,8 +77,13 @@ func thingsOf(mails []store.Mail) []thing {
 func gravest(all []thing, n int) []thing {
 	all = slices.SortedStableFunc(slices.Values(all), func(a, b thing) int { return cmp.Compare(a.kind.rank, b.kind.rank) })
 	all = all[:min(n, len(all))]
-	slices.SortStableFunc(all, func(a, b thing) int { return a.At.Compare(b.At) })
+	inOrder(all)
 	return all
+}
+
+// inOrder sorts things by when they happened: not by At, which is what the clock said, before it was put back, too.
+func inOrder(all []thing) {
+	slices.SortStableFunc(all, func(a, b thing) int { return a.HappenedAt.Compare(b.HappenedAt) })
 }
 
 // compose puts a letter into words. It is the same for the same letter, so that a repeated one is.

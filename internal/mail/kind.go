@@ -168,6 +168,10 @@ func Rows(n store.NoticeRow, f Facts, to []string, now time.Time) ([]store.Mail,
 	if err != nil {
 		return nil, err
 	}
+	happened := f.At
+	if happened.After(now) { // the clock was put back since
+		happened = now
+	}
 	k := kindOf(n.Kind)
 	topic := string(n.Kind) + ":" + n.ID
 	if k.topic != nil {
@@ -177,7 +181,7 @@ func Rows(n store.NoticeRow, f Facts, to []string, now time.Time) ([]store.Mail,
 	for i, email := range to {
 		rows[i] = store.Mail{
 			ID: idOf(n.ID, email), AccountID: n.AccountID, Email: email, Topic: topic, EndpointID: n.EndpointID,
-			Kind: n.Kind, Facts: facts, CreatedAt: now, HappenedAt: f.At, Again: k.again,
+			Kind: n.Kind, Facts: facts, CreatedAt: now, HappenedAt: happened, Again: k.again,
 		}
 	}
 	return rows, nil

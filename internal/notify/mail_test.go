@@ -167,6 +167,43 @@ zoe@example.com: Your webhook endpoint "Ticket system" (receiver.example) is wel
 	})
 }
 
+// The clock was a year ahead when an alert opened, and is put back: what comes then is told, and at last what is true.
+func TestAnAlertOfAClockThatWasAheadSilencesNoOther(t *testing.T) {
+	for name, away := range map[string]bool{"each in a mail of its own": false, "all in one": true} {
+		t.Run(name, func(t *testing.T) {
+			mailed(t, func(w *world, s *mailtest.Server) {
+				w.endpoint(account, "ep_bad", "domain.added")
+				alert := func(id string, at time.Time) store.Alert {
+					return store.Alert{
+						ID: id, AccountID: account, EndpointID: "ep_bad", Kind: delivery.AlertFailing, Threshold: 10,
+						Opened: delivery.Reading{Attempts: 40, Failed: 10, Bad: 10, Span: time.Hour}, OpenedAt: at,
+					}
+				}
+				first := alert("alt_1", time.Now().Add(365*24*time.Hour))
+				_, err := w.db.OpenAlert(w.t.Context(), first)
+				w.must(err)
+				if away {
+					s.Break(mailtest.Fault{At: "CONNECT", Close: true})
+				}
+				defer w.post(s)()
+				w.pass(10 * time.Minute)
+				first.Closed, first.ClosedAt = delivery.Reading{Attempts: 50, Failed: 2, Bad: 2, Span: 15 * time.Minute}, time.Now()
+				_, err = w.db.CloseAlert(w.t.Context(), first)
+				w.must(err)
+				w.pass(10 * time.Minute)
+				_, err = w.db.OpenAlert(w.t.Context(), alert("alt_2", time.Now()))
+				w.must(err)
+				s.Break(mailtest.Fault{})
+				w.pass(3 * time.Hour)
+				got := s.Mails()
+				if len(got) == 0 || !strings.HasSuffix(got[len(got)-1].Subject, "fails often") || !away && len(got) != 3 {
+					t.Errorf("told:\n%s", subjects(s))
+				}
+			})
+		})
+	}
+}
+
 func TestNothingSecretIsMailedOrLogged(t *testing.T) {
 	mailed(t, func(w *world, s *mailtest.Server) {
 		w.endpoint(account, "ep_bad", "domain.added")

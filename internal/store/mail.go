@@ -12,6 +12,7 @@ import (
 // address, written in the transaction that removes the notice of it. A mailbox is an address as one
 // account tells it: what waits there goes into one letter, which keeps its rows and its id until it
 // has ended: sent again after a crash, it is the same one. Nothing of one account's mailboxes depends on another's.
+// Rows of more than a minute ahead were written before the clock was put back: what is written after happened after them.
 type Mails interface {
 	// MailAddresses gives who is told in an account: its recipients, or, while it has
 	// none, the first 50 of its owners and admins.

@@ -21,8 +21,9 @@ type Watch interface {
 	// one of that kind is open at that endpoint, or the endpoint was deleted. Of nodes that do it at once
 	// one is answered true.
 	OpenAlert(ctx context.Context, a Alert) (bool, error)
-	// CloseAlert ends an open alert as Closed, Reason and ClosedAt say, with its notice: both or neither. It
-	// answers false, and writes nothing, when it is not open.
+	// CloseAlert ends an open alert as Closed, Reason and ClosedAt say, with its notice: both or neither. One that was
+	// opened later, before the clock was put back, ends when it began; its notice is of ClosedAt. It answers
+	// false, and writes nothing, when it is not open.
 	CloseAlert(ctx context.Context, a Alert) (bool, error)
 }
 

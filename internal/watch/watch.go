@@ -168,9 +168,6 @@ func (w *Watcher) judge(ctx context.Context, e store.Watched, until, now time.Ti
 			continue
 		}
 		a.Closed, a.Reason, a.ClosedAt = closing, closing.Why(), now
-		if a.OpenedAt.After(now) { // the clock was put back
-			a.ClosedAt = a.OpenedAt
-		}
 		if err := w.told(w.Store.CloseAlert(ctx, a)); err != nil {
 			return err
 		}

@@ -27,6 +27,9 @@ func queueMails(ctx context.Context, c conn, mails []store.Mail) error {
 		if told {
 			continue
 		}
+		if err := setBack(ctx, c, m); err != nil {
+			return err
+		}
 		n, err := c.exec(ctx, `insert into mails (id, account_id, email, topic, endpoint_id, kind, facts, state, created_at, happened_at)
 			values ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9) on conflict do nothing`,
 			m.ID, m.AccountID, m.Email, m.Topic, m.EndpointID, string(m.Kind), string(m.Facts), ms(m.CreatedAt), ms(m.HappenedAt))
@@ -45,12 +48,34 @@ func queueMails(ctx context.Context, c conn, mails []store.Mail) error {
 	return nil
 }
 
+// ahead is how far ahead a mail lies at least that was written before the clock was put back. One that lies less
+// ahead was written at the same time: whoever was first to lock the mailbox had read the clock last.
+const ahead = time.Minute
+
 // toldAlready reports whether the mailbox was told what happened later on the topic, or the same not long
-// before (index mails_topic). What lies ahead, because the clock was put back, does not count for longer.
+// before (index mails_topic). What was written before the clock was put back happened before.
 func toldAlready(ctx context.Context, c conn, m store.Mail) (told bool, err error) {
-	err = c.row(ctx, `select exists (select 1 from mails where account_id = $1 and email = $2 and topic = $3 and (happened_at > $4 or created_at > $5 and created_at < $6))`,
-		m.AccountID, m.Email, m.Topic, ms(m.HappenedAt), ms(m.CreatedAt.Add(-m.Again)), ms(m.CreatedAt.Add(m.Again))).Scan(&told)
+	err = c.row(ctx, `select exists (select 1 from mails where account_id = $1 and email = $2 and topic = $3 and created_at <= $7
+			and (happened_at > $4 or created_at > $5 and created_at < $6))`,
+		m.AccountID, m.Email, m.Topic, ms(m.HappenedAt), ms(m.CreatedAt.Add(-m.Again)), ms(m.CreatedAt.Add(m.Again)), ms(m.CreatedAt.Add(ahead))).Scan(&told)
 	return told, err
+}
+
+// setBack sets the times of what waits for a letter, and was written before the clock was put back, to just before a
+// mail that is written now: else a letter would tell it as what happened last (index mails_mailbox).
+func setBack(ctx context.Context, c conn, m store.Mail) error {
+	rs, err := c.query(ctx, `select id from mails where account_id = $1 and email = $2 and letter = '' and state = 'waiting' and created_at > $3
+		order by happened_at desc, created_at desc, id desc`, m.AccountID, m.Email, ms(m.CreatedAt.Add(ahead)))
+	ids, err := collect(rs, err, func(r scanner) (id string, err error) { return id, r.Scan(&id) })
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		if _, err := c.exec(ctx, `update mails set created_at = $1, happened_at = $1 where id = $2`, ms(m.HappenedAt)-int64(i+1), id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fallbackMost bounds the members who are told while an account has no recipients.

@@ -107,10 +107,13 @@ func (s *Store) OpenAlert(ctx context.Context, a store.Alert) (bool, error) {
 	})
 }
 
-const closeAlert = `update alerts set closed_attempts = $1, closed_failed = $2, closed_bad = $3, closed_span = $4, closed_reason = $5, closed_at = $6
+// The clock may have been put back since an alert was opened: none ends before it began. Its notice is of now all the
+// same, so that what happens after it is told after it.
+const closeAlert = `update alerts set closed_attempts = $1, closed_failed = $2, closed_bad = $3, closed_span = $4, closed_reason = $5,
+		closed_at = case when opened_at > $6 then opened_at else $6 end
 	where id = $7 and account_id = $8 and closed_at = 0`
 
-// closeAlertsOf closes those of an endpoint that is deleted (index alerts_open). The clock may have been put back since they were opened.
+// closeAlertsOf closes those of an endpoint that is deleted (index alerts_open).
 const closeAlertsOf = `update alerts set closed_reason = 'deleted', closed_at = case when opened_at > $1 then opened_at else $1 end where endpoint_id = $2 and closed_at = 0`
 
 // CloseAlert ends an alert with its notice.

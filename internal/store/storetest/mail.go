@@ -18,6 +18,7 @@ func mailChecks() []check {
 		{"a topic that was told lately is not told again, to that address in that account", mailTopic},
 		{"a topic is told once by two notices that end at once", mailTopicAtOnce},
 		{"what happened earlier on a topic is not told after what happened later", mailLater},
+		{"what was written before the clock was put back stands before what is written after", mailAhead},
 		{"all that waits in a mailbox goes into one letter", letterGathers},
 		{"accounts that tell the same address have a mailbox each", letterOfEach},
 		{"a letter gives its last rows, as many as asked for, and counts them all", letterCut},
@@ -106,7 +107,7 @@ func mailTopic(w *world) {
 	email, other := newEmail(), w.newAccount(at(0))
 	mail := func(account, email, topic string, after time.Duration) store.Mail {
 		m := mailTo(account, email)
-		m.Topic, m.CreatedAt, m.Again = topic, at(after), 6*time.Hour
+		m.Topic, m.CreatedAt, m.HappenedAt, m.Again = topic, at(after), at(after-time.Minute), 6*time.Hour
 		return m
 	}
 	tests := []struct {
@@ -150,9 +151,14 @@ func mailTopicAtOnce(w *world) {
 
 func mailLater(w *world) {
 	email := newEmail()
+	const year = 365 * 24 * time.Hour
 	mail := func(account, topic string, happened time.Duration) store.Mail {
 		m := mailTo(account, email)
 		m.Topic, m.HappenedAt = topic, at(happened)
+		return m
+	}
+	by := func(clock time.Duration, m store.Mail) store.Mail {
+		m.CreatedAt = at(clock)
 		return m
 	}
 	tests := []struct {
@@ -166,6 +172,11 @@ func mailLater(w *world) {
 		{"it opens again", mail(w.account, "alert:ep_1:slow", time.Hour), 3},
 		{"another topic", mail(w.account, "alert:ep_1:failing", 0), 4},
 		{"another account", mail(newWorld(w.t, w.s).account, "alert:ep_1:slow", 0), 4},
+		{"it closes, by a clock that is ahead", by(year, mail(w.account, "alert:ep_1:slow", year)), 5},
+		{"it opens after the clock was put back", by(2*time.Hour, mail(w.account, "alert:ep_1:slow", 2*time.Hour)), 6},
+		{"it had closed, which is told late", by(3*time.Hour, mail(w.account, "alert:ep_1:slow", time.Hour+time.Minute)), 6},
+		{"it closes", by(4*time.Hour, mail(w.account, "alert:ep_1:slow", 4*time.Hour)), 7},
+		{"it opens, while another node tells a little later", by(4*time.Hour-time.Second, mail(w.account, "alert:ep_1:slow", 4*time.Hour-time.Second)), 7},
 	}
 	for _, tt := range tests {
 		w.tell(tt.mail)
@@ -173,6 +184,31 @@ func mailLater(w *world) {
 			w.t.Errorf("%s: %d mails, want %d", tt.name, got, tt.want)
 		}
 	}
+}
+
+func mailAhead(w *world) {
+	w.emptied()
+	email := newEmail()
+	mail := func(clock time.Duration) store.Mail {
+		m := mailTo(w.account, email)
+		m.CreatedAt, m.HappenedAt = at(clock), at(clock-time.Second)
+		w.tell(m)
+		return m
+	}
+	before, ahead, further := mail(-time.Hour), mail(9*time.Hour), mail(10*time.Hour)
+	now, later := mail(0), mail(11*time.Hour) // by then the clock has passed them
+	var got, happened []string
+	l := w.mustLetter(email, at(12*time.Hour))
+	for _, m := range l.Mails {
+		got = append(got, m.ID)
+	}
+	w.equal("in the order in which they were written", got, []string{before.ID, ahead.ID, further.ID, now.ID, later.ID})
+	slices.SortStableFunc(l.Mails, func(a, b store.Mail) int { return a.HappenedAt.Compare(b.HappenedAt) })
+	for _, m := range l.Mails {
+		happened = append(happened, m.ID)
+	}
+	w.equal("in the order in which they happened", happened, got)
+	w.emptied()
 }
 
 func mailsDeleted(w *world) {

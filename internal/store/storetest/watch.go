@@ -244,6 +244,7 @@ func alertChecks() []check {
 		{"what came of endpoints since they were enabled counts each delivery once", alertSinceEnabled},
 		{"an alert is opened once, with its notice", alertOpen},
 		{"an alert is closed once, with its notice, and the next one can open", alertClose},
+		{"an alert that was opened before the clock was put back ends when it began, and that is told as of now", alertCloseAhead},
 		{"of nodes that open and close at once, one does", alertAtOnce},
 		{"lists are newest first and narrowed by endpoint and by being open", alertLists},
 		{"the open ones of some endpoints are given, oldest first", alertOpenOf},
@@ -305,6 +306,13 @@ func alertClose(w *world) {
 	second := w.openAlert(id, delivery.AlertFailing, time.Hour)
 	w.closeAlert(closed(first, 2*time.Hour), false) // by a node that is late
 	w.equal("alerts", w.alerts(store.AlertFilter{}), []store.Alert{second, end})
+}
+
+func alertCloseAhead(w *world) {
+	a := w.openAlert(w.newEndpoint(), delivery.AlertFailing, time.Hour)
+	w.closeAlert(closed(a, time.Minute), true)
+	w.equal("alerts", w.alerts(store.AlertFilter{}), []store.Alert{closed(a, time.Hour)})
+	w.wantAlertNotices(noticeOfAlert(a, delivery.AlertClosed, at(time.Minute)), noticeOfAlert(a, delivery.AlertOpened, at(time.Hour)))
 }
 
 func alertAtOnce(w *world) {
