@@ -9,15 +9,20 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
 const (
 	// rest is the least time between two mails of an account to one address.
 	rest = 5 * time.Minute
-	// DailyMails is how many mails an address gets from an account in a day, test mails among them. At one in
-	// rest there could be 288: too many for somebody whom a stranger has named.
-	DailyMails = 50
+	// DailyMails is how many mails to an address an account begins in a day, test mails among them. At one in
+	// rest there could be 288: too many for somebody whom a stranger has named. After them only a disabling is
+	// told, with all that waits, so that nothing that flaps can keep it from those who must know.
+	DailyMails = 40
+	// laterRest is the least time between two mails after those: 82 at most in a day, and no number of them
+	// that somebody could use up.
+	laterRest = 30 * time.Minute
 	// lease is how long a letter is this node's: the time to send it, and as much to record that.
 	lease = 2 * sendTime
 	// handLease is how long it is once the mail server may have it.
@@ -149,7 +154,7 @@ func (c *Courier) claim(ctx context.Context) (store.Letter, error) {
 	}
 	// No letter waits for longer than retryLongest: what does was written before the clock was put back.
 	return c.Store.ClaimLetter(ctx, store.LetterClaim{
-		Now: now, Until: now.Add(lease), Beyond: now.Add(2 * retryLongest), Most: mostRead, Daily: DailyMails, Later: now.Add(retryLongest),
+		Now: now, Until: now.Add(lease), Beyond: now.Add(2 * retryLongest), Most: mostRead, Daily: DailyMails, Always: delivery.DisabledIt, Later: now.Add(retryLongest),
 	})
 }
 
@@ -240,7 +245,15 @@ func (c *Courier) end(ctx context.Context, l store.Letter, state store.MailState
 	default:
 		c.Log.Warn("mail given up", why...)
 	}
-	return lost(c.Store.EndLetter(ctx, l, state, problem, now, now.Add(rest)))
+	return lost(c.Store.EndLetter(ctx, l, state, problem, now, now.Add(restAfter(l))))
+}
+
+// restAfter says how long nothing goes to a mailbox after a letter.
+func restAfter(l store.Letter) time.Duration {
+	if l.Sent > DailyMails {
+		return laterRest
+	}
+	return rest
 }
 
 // attrs says in the log which letter it is.

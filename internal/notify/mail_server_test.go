@@ -230,29 +230,75 @@ func TestWhoIsRemovedGetsNothingThatWaits(t *testing.T) {
 	})
 }
 
+// flap has an alert open and close so often, in twelve minutes each time.
+func (w *world) flap(times int) {
+	w.t.Helper()
+	for i := range times {
+		a := store.Alert{
+			ID: fmt.Sprintf("alt_%d", i), AccountID: account, EndpointID: "ep_bad", Kind: delivery.AlertFailing, Threshold: 10,
+			Opened: delivery.Reading{Attempts: 40, Failed: 10, Bad: 10, Span: time.Hour}, OpenedAt: time.Now(),
+		}
+		_, err := w.db.OpenAlert(w.t.Context(), a)
+		w.must(err)
+		w.pass(6 * time.Minute)
+		a.Closed, a.ClosedAt = delivery.Reading{Attempts: 50, Span: 15 * time.Minute}, time.Now()
+		_, err = w.db.CloseAlert(w.t.Context(), a)
+		w.must(err)
+		w.pass(6 * time.Minute)
+	}
+}
+
+// One endpoint's alerts have used up the mails of the day, or its disablings, as often as somebody enables it again:
+// those of others are told all the same.
+func TestADisablingIsToldWhateverFlaps(t *testing.T) {
+	mailed(t, func(w *world, s *mailtest.Server) {
+		w.policy.DisableAfter = 1
+		for _, id := range []string{"ep_bad", "ep_worse", "ep_other"} {
+			w.endpoint(account, id, "domain.added")
+		}
+		disable := func(id string) {
+			_, err := w.db.SetState(w.t.Context(), account, id, delivery.Enabled, delivery.ByHand, time.Now())
+			w.must(err)
+			w.fail(id, "domain.added", 1)
+		}
+		defer w.post(s)()
+		begin := time.Now().Truncate(24 * time.Hour).Add(24 * time.Hour)
+		time.Sleep(time.Until(begin))
+		w.flap(30)
+		before := len(s.Mails())
+		disable("ep_other")
+		w.pass(6 * time.Minute)
+		if got := s.Mails(); len(got) != before+1 || !strings.Contains(got[before].Subject, "was disabled") {
+			t.Fatalf("after %d mails it is not told within minutes:\n%s", before, subjects(s))
+		}
+		last := len(s.Mails())
+		for time.Since(begin) < 23*time.Hour {
+			for range 3 {
+				disable("ep_worse")
+				w.pass(10 * time.Minute)
+			}
+			if len(s.Mails()) == last {
+				t.Fatalf("nothing was told in half an hour:\n%s", w.outcomes())
+			}
+			last = len(s.Mails())
+		}
+		if most := mail.DailyMails + 2*24; last > most {
+			t.Errorf("%d mails in a day, want %d at most", last, most)
+		}
+	})
+}
+
 // An alert that flaps as fast as anything can is told in mails that a stranger can live with, and at last as it is.
 func TestAnAddressGetsNoFloodInADay(t *testing.T) {
 	mailed(t, func(w *world, s *mailtest.Server) {
 		w.endpoint(account, "ep_bad", "domain.added")
 		defer w.post(s)()
 		time.Sleep(time.Until(time.Now().Truncate(24 * time.Hour).Add(24 * time.Hour)))
-		for i := range 60 {
-			a := store.Alert{
-				ID: fmt.Sprintf("alt_%d", i), AccountID: account, EndpointID: "ep_bad", Kind: delivery.AlertFailing, Threshold: 10,
-				Opened: delivery.Reading{Attempts: 40, Failed: 10, Bad: 10, Span: time.Hour}, OpenedAt: time.Now(),
-			}
-			_, err := w.db.OpenAlert(w.t.Context(), a)
-			w.must(err)
-			w.pass(6 * time.Minute)
-			a.Closed, a.ClosedAt = delivery.Reading{Attempts: 50, Span: 15 * time.Minute}, time.Now()
-			_, err = w.db.CloseAlert(w.t.Context(), a)
-			w.must(err)
-			w.pass(6 * time.Minute)
-		}
+		w.flap(60)
 		if got := len(s.Mails()); got != mail.DailyMails {
 			t.Errorf("%d mails in a day, want %d", got, mail.DailyMails)
 		}
-		if got := w.outcomes(); !strings.HasPrefix(got, "waiting: This address has had as many mails as one gets in a day.") {
+		if got := w.outcomes(); !strings.HasPrefix(got, "waiting: As many mails to this address were begun today as one gets in a day (UTC), ") {
 			t.Errorf("the last are %s", got)
 		}
 		w.pass(13 * time.Hour)

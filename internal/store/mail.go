@@ -20,7 +20,7 @@ type Mails interface {
 	// ClaimLetter leases the letter that has been due longest. What waits in its mailbox goes
 	// into it, unless it was put together before and has not ended. No two live leases ever exist for
 	// one mailbox, whatever nodes do. One that has had its letters of the day waits, and its mails say
-	// so. ErrNotFound when nothing is due.
+	// so, until one of a kind waits there that always goes. ErrNotFound when nothing is due.
 	ClaimLetter(ctx context.Context, claim LetterClaim) (Letter, error)
 	// HandLetter notes, before the mail server is given a letter, that it may have it from now on, and
 	// prolongs the lease until then. ErrLeaseLost when the lease was: another node has the letter.
@@ -33,7 +33,7 @@ type Mails interface {
 	// it. ErrLeaseLost when the lease was.
 	PostponeLetter(ctx context.Context, l Letter, problem string, until time.Time) error
 	// TestTurn takes a mailbox's turn for a test mail, which is no letter and counts as one: *Conflict when
-	// it had a turn since the time given, or `daily` letters on the day of now.
+	// it had a turn since the time given, or `daily` letters on the day of now, whatever became of them.
 	TestTurn(ctx context.Context, accountID, email string, now, since time.Time, daily int) error
 	// AdoptMails makes due what was written before a time, waits, and is in no mailbox that anybody will look at: a
 	// node of the release before, which knows other mailboxes, has left it. It answers how many mailboxes are due now.
@@ -100,11 +100,12 @@ type Mail struct {
 // LetterClaim asks for a letter.
 type LetterClaim struct {
 	Now    time.Time
-	Until  time.Time // the end of the lease
-	Beyond time.Time // what is due later was written before the clock was put back: it counts as due
-	Most   int       // rows to read of it
-	Daily  int       // letters that a mailbox gets on a day, in UTC
-	Later  time.Time // when to look again at one that has had them
+	Until  time.Time       // the end of the lease
+	Beyond time.Time       // what is due later was written before the clock was put back: it counts as due
+	Most   int             // rows to read of it
+	Daily  int             // letters that a mailbox gets on a day, in UTC
+	Always delivery.Notice // of this kind a mail is told when it has had them, too, with all that waits
+	Later  time.Time       // when to look again at one that has had them
 }
 
 // Letter is what one address is told at once by one account.
@@ -115,6 +116,7 @@ type Letter struct {
 	Mails     []Mail // oldest first, the last ones, as many as were asked for
 	Count     int    // all of them
 	Attempts  int    // this one included
+	Sent      int    // letters of its mailbox that were begun on the day, and test mails, this one included
 	Handed    int    // tries before, after which nobody knows whether it arrived
 	Token     int64
 }

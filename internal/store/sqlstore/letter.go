@@ -22,21 +22,20 @@ func (s *Store) ClaimLetter(ctx context.Context, claim store.LetterClaim) (store
 		}
 		err := s.write(ctx, "claim letter", func(ctx context.Context, c conn) (err error) {
 			l = store.Letter{Token: newToken()}
-			var sent int // on the day
 			err = c.row(ctx, `select account_id, email, letter, attempts + 1, handed, case when day = $3 then sent else 0 end from account_mailboxes
 				where due_at <= $1 or due_at > $2 order by due_at, account_id, email limit 1`+s.engine.lockAny(),
-				ms(claim.Now), ms(claim.Beyond), day(claim.Now)).Scan(&l.AccountID, &l.Email, &l.ID, &l.Attempts, &l.Handed, &sent)
+				ms(claim.Now), ms(claim.Beyond), day(claim.Now)).Scan(&l.AccountID, &l.Email, &l.ID, &l.Attempts, &l.Handed, &l.Sent)
 			if err != nil {
 				return err
 			}
 			if l.ID == "" {
-				if l.ID, err = newLetter(ctx, c, claim, l, sent); err != nil || l.ID == "" {
+				if l.ID, err = newLetter(ctx, c, claim, l); err != nil || l.ID == "" {
 					return err
 				}
-				sent++
+				l.Sent++
 			}
 			_, err = c.exec(ctx, `update account_mailboxes set letter = $1, attempts = $2, token = $3, due_at = $4, day = $5, sent = $6 where account_id = $7 and email = $8`,
-				l.ID, l.Attempts, l.Token, ms(claim.Until), day(claim.Now), sent, l.AccountID, l.Email)
+				l.ID, l.Attempts, l.Token, ms(claim.Until), day(claim.Now), l.Sent, l.AccountID, l.Email)
 			if err != nil {
 				return err
 			}
@@ -55,8 +54,8 @@ func (s *Store) letterDue(ctx context.Context, claim store.LetterClaim) (due boo
 }
 
 // newLetter puts what waits in a mailbox into a letter and gives its id (index mails_mailbox). The id is "" when
-// nobody has to look at the mailbox: nothing waits there, or it has had its letters of the day.
-func newLetter(ctx context.Context, c conn, claim store.LetterClaim, l store.Letter, sent int) (id string, err error) {
+// nobody has to look at the mailbox: nothing waits there, or it has had its letters of the day and nothing that always goes.
+func newLetter(ctx context.Context, c conn, claim store.LetterClaim, l store.Letter) (id string, err error) {
 	err = c.row(ctx, `select id from mails where account_id = $1 and email = $2 and letter = '' and state = 'waiting' order by created_at, id limit 1`, l.AccountID, l.Email).Scan(&id)
 	if errors.Is(err, errNoRow) {
 		_, err = c.exec(ctx, `update account_mailboxes set due_at = null where account_id = $1 and email = $2`, l.AccountID, l.Email)
@@ -65,8 +64,15 @@ func newLetter(ctx context.Context, c conn, claim store.LetterClaim, l store.Let
 	if err != nil {
 		return "", err
 	}
-	if sent >= claim.Daily {
-		return "", putOff(ctx, c, claim, l)
+	if l.Sent >= claim.Daily {
+		var goes bool
+		err = c.row(ctx, `select exists (select 1 from mails where account_id = $1 and email = $2 and letter = '' and state = 'waiting' and kind = $3)`, l.AccountID, l.Email, string(claim.Always)).Scan(&goes)
+		if err != nil {
+			return "", err
+		}
+		if !goes {
+			return "", putOff(ctx, c, claim, l)
+		}
 	}
 	_, err = c.exec(ctx, `update mails set letter = $1, problem = '' where account_id = $2 and email = $3 and letter = '' and state = 'waiting'`, id, l.AccountID, l.Email)
 	return id, err
@@ -79,7 +85,7 @@ func putOff(ctx context.Context, c conn, claim store.LetterClaim, l store.Letter
 		return err
 	}
 	_, err = c.exec(ctx, `update mails set problem = $1 where account_id = $2 and email = $3 and letter = '' and state = 'waiting'`,
-		"This address has had as many mails as one gets in a day. What waits is told in one mail when the next day begins (UTC).", l.AccountID, l.Email)
+		"As many mails to this address were begun today as one gets in a day (UTC), test mails and those that failed among them. What waits is told in one mail on the next day, or when an endpoint is disabled.", l.AccountID, l.Email)
 	return err
 }
 
@@ -155,7 +161,7 @@ func (s *Store) TestTurn(ctx context.Context, accountID, email string, now, sinc
 		case tested > ms(since) && tested <= ms(now):
 			return store.Conflictf("a test mail went to %s a moment ago; wait a little", email)
 		case sent >= daily:
-			return store.Conflictf("%s has had %d mails today, as many as an address gets in a day (UTC)", email, sent)
+			return store.Conflictf("%d mails to %s were begun today (UTC), those that failed among them, and test mails are not sent after %d", sent, email, daily)
 		}
 		_, err = c.exec(ctx, `update account_mailboxes set tested_at = $1, day = $2, sent = $3 where account_id = $4 and email = $5`, ms(now), day(now), sent+1, accountID, email)
 		return err

@@ -39,7 +39,8 @@ func queueMails(ctx context.Context, c conn, mails []store.Mail) error {
 		if n == 0 {
 			continue
 		}
-		_, err = c.exec(ctx, `update account_mailboxes set due_at = case when rest_until > $1 then rest_until else $1 end where account_id = $2 and email = $3 and due_at is null`,
+		_, err = c.exec(ctx, `update account_mailboxes set due_at = case when rest_until > $1 then rest_until else $1 end
+			where account_id = $2 and email = $3 and letter = '' and (due_at is null or due_at > $1)`, // it may have been put off
 			ms(m.CreatedAt), m.AccountID, m.Email)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
@@ -171,6 +172,41 @@ func letterDaily(w *world) {
 		w.t.Errorf("claimed %+v, want %s", l, m.ID)
 	}
 	w.endLetter(l, store.MailSent, at(13*time.Hour))
+}
+
+func letterAlways(w *world) {
+	w.emptied()
+	email := newEmail()
+	claim := func(now time.Duration) (store.Letter, error) {
+		return w.s.ClaimLetter(w.ctx(), store.LetterClaim{
+			Now: at(now), Until: at(now + time.Minute), Beyond: at(1000 * time.Hour), Most: 50, Daily: 1, Always: delivery.DisabledIt, Later: at(now + time.Hour),
+		})
+	}
+	tell := func(kind delivery.Notice, after time.Duration) {
+		m := mailTo(w.account, email)
+		m.Kind, m.CreatedAt = kind, at(after)
+		w.tell(m)
+	}
+	tell(delivery.Warning, 0)
+	l, err := claim(0)
+	w.must("claim the one of the day", err)
+	w.endLetter(l, store.MailSent, at(0))
+	tell(delivery.Warning, time.Hour)
+	_, err = claim(time.Hour)
+	w.wantError("claim when nothing waits that always goes", err, store.ErrNotFound)
+	tell(delivery.DisabledIt, time.Hour+time.Minute)
+	l, err = claim(time.Hour + time.Minute) // although it was put off
+	w.must("claim when it waits", err)
+	if l.Sent != 2 || l.Count != 2 {
+		w.t.Errorf("it is letter %d of the day, of %d things; want the second, of what waited, too", l.Sent, l.Count)
+	}
+	w.must("end letter", w.s.EndLetter(w.ctx(), l, store.MailSent, "", at(time.Hour+time.Minute), at(2*time.Hour)))
+	tell(delivery.DisabledIt, time.Hour+2*time.Minute)
+	_, err = claim(2*time.Hour - time.Millisecond)
+	w.wantError("claim while it rests", err, store.ErrNotFound)
+	l, err = claim(2 * time.Hour)
+	w.must("claim after its rest", err)
+	w.endLetter(l, store.MailSent, at(2*time.Hour))
 }
 
 func letterAtOnce(w *world) {

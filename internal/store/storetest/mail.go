@@ -24,6 +24,7 @@ func mailChecks() []check {
 		{"a letter gives its last rows, as many as asked for, and counts them all", letterCut},
 		{"nothing goes to a mailbox before its rest is over", letterRests},
 		{"a mailbox that has had its letters of the day waits, and tells why", letterDaily},
+		{"a mailbox that has had its letters of the day gets one all the same when what always goes waits", letterAlways},
 		{"a letter is leased to one of many who ask at once", letterAtOnce},
 		{"a letter whose lease is over is the same when it is claimed again", letterAgain},
 		{"what comes while a letter is open waits for the next", letterNext},
@@ -72,7 +73,7 @@ func mailKept(w *world) {
 	w.equal("mails", w.mails(), []store.Mail{inState(m, store.MailWaiting, time.Time{}, "")})
 	w.equal("notices", w.notices(), []store.NoticeRow(nil))
 	l := w.mustLetter(m.Email, at(0))
-	w.equal("letter", l, store.Letter{ID: m.ID, AccountID: w.account, Email: m.Email, Mails: []store.Mail{inState(m, store.MailWaiting, time.Time{}, "")}, Count: 1, Attempts: 1, Token: l.Token})
+	w.equal("letter", l, store.Letter{ID: m.ID, AccountID: w.account, Email: m.Email, Mails: []store.Mail{inState(m, store.MailWaiting, time.Time{}, "")}, Count: 1, Attempts: 1, Sent: 1, Token: l.Token})
 	w.endLetter(l, store.MailSent, at(time.Second))
 	w.equal("mails after it was sent", w.mails(), []store.Mail{inState(m, store.MailSent, at(time.Second), "")})
 	if l, ok := w.letter(at(time.Hour)); ok {
