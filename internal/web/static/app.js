@@ -45,14 +45,19 @@ setInterval(tick, 1000);
 // place. It tells what else shows the rows.
 const drawn = (then) => requestAnimationFrame(() => requestAnimationFrame(then));
 for (const list of document.querySelectorAll("[data-most]")) {
-  let moving = false; // to the newest
+  let last = 0, moving = false; // to the newest
   new MutationObserver((changes) => {
     const added = changes.flatMap((change) => [...change.addedNodes]).filter((node) => node.parentNode === list && node.offsetHeight);
     const follows = moving || list.scrollTop === 0;
     list.scrollTop += added.reduce((sum, row) => sum + row.offsetHeight, 0);
     if (follows && added.length > 0) {
       moving = true;
-      drawn(() => { moving = false; list.scrollTop = 0; });
+      const own = ++last; // rows that come meanwhile must be drawn, too
+      drawn(() => {
+        if (own !== last) return;
+        moving = false;
+        list.scrollTop = 0;
+      });
     }
     while (list.children.length > Number(list.dataset.most)) list.lastElementChild.remove();
     if (!document.querySelector("#rows:is(:hover, :focus-within)")) list.dispatchEvent(new Event("moved")); // no row goes from under a hand
