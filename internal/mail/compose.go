@@ -88,6 +88,9 @@ func inOrder(all []thing) {
 
 // compose puts a letter into words. It is the same for the same letter, so that a repeated one is.
 func compose(l store.Letter, s site) message {
+	if l.Attempts > fullTries {
+		l.Mails = bare(l.Mails)
+	}
 	all := thingsOf(l.Mails)
 	more := len(all) - 1 + l.Count - len(l.Mails)
 	m := message{ID: l.ID, To: l.Email, Subject: line(Title(gravest(all, 1)[0].Mail), maxSubject)}
@@ -103,6 +106,22 @@ func compose(l store.Letter, s site) message {
 	s.why(&b)
 	m.Text = b.String()
 	return m
+}
+
+// fullTries is how often a letter is tried as it is. After that it leaves out what others have typed: a mail server that refuses
+// a text would else be told nothing for days, and who may name an endpoint could so silence what is told of all of them.
+const fullTries = 2
+
+// bare gives mails without the words that come from outside: names, hosts, hints.
+func bare(mails []store.Mail) []store.Mail {
+	mails = slices.Clone(mails)
+	for i, m := range mails {
+		var f Facts
+		_ = json.Unmarshal(m.Facts, &f) // written by Rows
+		f.Host, f.Description, f.Hint, f.Text = "", "", "", ""
+		mails[i].Facts, _ = json.Marshal(f) // it was JSON
+	}
+	return mails
 }
 
 // whole tells one thing.
@@ -183,6 +202,9 @@ func factsOf(m store.Mail) Facts {
 // bounds each.
 func (t thing) name(most int) string {
 	host := line(t.Host, most)
+	if host == "" {
+		return t.EndpointID
+	}
 	if t.Description != "" {
 		return "\"" + line(t.Description, most) + "\" (" + host + ")"
 	}

@@ -209,6 +209,24 @@ func TestARelayThatIsSetUpWronglyLosesNothing(t *testing.T) {
 	})
 }
 
+// Whoever may describe an endpoint must not be able to silence what is told of it, by words that a filter refuses.
+func TestWordsThatAFilterRefusesAreLeftOut(t *testing.T) {
+	mailed(t, func(w *world, s *mailtest.Server) {
+		w.policy.DisableAfter = 1
+		w.endpoint(account, "ep_bad", "domain.added")
+		s.Break(mailtest.Fault{At: "BODY", Reply: "550 5.7.1 looks like spam", About: "Ticket system"})
+		defer w.post(s)()
+		w.fail("ep_bad", "domain.added", 1)
+		w.pass(5 * time.Minute)
+		if got := w.outcomes(); got != "sent: " {
+			t.Fatalf("after five minutes it is %s", got)
+		}
+		if mails := s.Mails(); len(mails) != 1 || !strings.Contains(mails[0].Raw, "ep_bad was disabled") || strings.Contains(mails[0].Raw, "receiver.example") {
+			t.Errorf("what arrived is %+v", mails)
+		}
+	})
+}
+
 func TestWhoIsRemovedGetsNothingThatWaits(t *testing.T) {
 	mailed(t, func(w *world, s *mailtest.Server) {
 		w.policy.DisableAfter = 1
