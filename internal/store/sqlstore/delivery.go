@@ -35,8 +35,11 @@ func (s *Store) Delivery(ctx context.Context, accountID string, id delivery.ID) 
 // which walks deliveries_log or deliveries_endpoint. none = nothing can match.
 func (s *Store) arms(ctx context.Context, c conn, accountID string, f store.DeliveryFilter) (arms []where, none bool, err error) {
 	account, endpoint := `d.account_id`, `d.endpoint_id`
+	if f.EndpointID != "" { // PostgreSQL, as its samples of the tables fall, would look for them among all of the account
+		account = s.engine.unindexed(account)
+	}
 	if f.EventID != "" { // its numbers find the few, and SQLite would take an index of the whole log for its order
-		account, endpoint = s.engine.unindexed(account), s.engine.unindexed(endpoint)
+		account, endpoint = s.engine.unindexed(`d.account_id`), s.engine.unindexed(endpoint)
 	}
 	base := where{args: []any{accountID}, text: account + ` = $1`}
 	if f.EventID != "" {

@@ -215,7 +215,7 @@ func (e *pgEngine) clock(ctx context.Context) (t time.Time, err error) {
 func (e *pgEngine) lockRows() string               { return " for update of d skip locked" }
 func (e *pgEngine) lockAny() string                { return " for update skip locked" }
 func (e *pgEngine) lockOwn() string                { return " for update" }
-func (e *pgEngine) unindexed(column string) string { return column } // the planner knows better
+func (e *pgEngine) unindexed(column string) string { return column + " || ''" }
 func (e *pgEngine) lockD() string                  { return " for update of d" }
 func (e *pgEngine) shared() bool                   { return true }
 
