@@ -105,7 +105,7 @@ func (s *Store) ListDeliveries(ctx context.Context, accountID string, f store.De
 	if none || err != nil {
 		return nil, "", reading("list deliveries", err)
 	}
-	list := search[delivery.Delivery]{at: func(d delivery.Delivery) position { return position{at: ms(d.CreatedAt), id: int64(d.ID)} }}
+	list := search[delivery.Delivery]{patience: s.effort.patience, at: func(d delivery.Delivery) position { return position{at: ms(d.CreatedAt), id: int64(d.ID)} }}
 	list.read = func(after, end position, most int) ([]delivery.Delivery, error) {
 		return s.deliveriesIn(ctx, arms, after, end, most)
 	}
@@ -138,7 +138,7 @@ func (s *Store) reach(ctx context.Context, arms []where, after position) (end po
 	for i := range arms {
 		arms[i].add(`(d.created_at, d.id) < (?, ?)`, after.at, after.id)
 	}
-	query, args := each(arms, `select d.created_at, d.id from deliveries d`, newestFirst, 1, searchStep-1)
+	query, args := each(arms, `select d.created_at, d.id from deliveries d`, newestFirst, 1, s.effort.step-1)
 	rs, err := s.reads.query(ctx, query, args...)
 	ends, err := collect(rs, err, func(r scanner) (p position, err error) { return p, r.Scan(&p.at, &p.id) })
 	if err != nil || len(ends) == 0 {

@@ -41,13 +41,13 @@ func (s *Store) ListEvents(ctx context.Context, accountID string, f store.EventF
 	if !f.From.IsZero() {
 		walk.add(`created_at >= ?`, ms(f.From))
 	}
-	list := search[eventAt]{at: func(e eventAt) position { return position{at: ms(e.CreatedAt), id: e.seq} }}
+	list := search[eventAt]{patience: s.effort.patience, at: func(e eventAt) position { return position{at: ms(e.CreatedAt), id: e.seq} }}
 	list.reach = func(after position) (end position, goesOn bool, err error) {
 		if f.Type == "" && !f.Unmatched {
 			return position{}, false, nil
 		}
 		w := walk.with(`(created_at, seq) < (?, ?)`, after.at, after.id)
-		err = s.reads.row(ctx, `select created_at, seq from events`+w.sql()+` order by created_at desc, seq desc limit 1 offset `+w.arg(searchStep-1), w.args...).Scan(&end.at, &end.id)
+		err = s.reads.row(ctx, `select created_at, seq from events`+w.sql()+` order by created_at desc, seq desc limit 1 offset `+w.arg(s.effort.step-1), w.args...).Scan(&end.at, &end.id)
 		if errors.Is(err, errNoRow) {
 			return position{}, false, nil
 		}

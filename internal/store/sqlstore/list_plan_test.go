@@ -264,7 +264,7 @@ func (n node) wrong() string {
 	if logs && n.Kind == "Seq Scan" {
 		return "reads all of " + n.Table
 	}
-	if read := (n.Rows + n.Removed + n.Index) * n.Loops; logs && read > searchStep+100 {
+	if read := (n.Rows + n.Removed + n.Index) * n.Loops; logs && read > float64(fullEffort().step)+100 {
 		return fmt.Sprintf("%s of %s reads %.0f rows", n.Kind, n.Table, read)
 	}
 	for _, below := range n.Plans {

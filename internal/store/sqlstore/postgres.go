@@ -92,7 +92,7 @@ func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
 	setUnset(pc.ConnConfig.RuntimeParams, sessionSettings)
 	pc.ConnConfig.ConnectTimeout = cmp.Or(pc.ConnConfig.ConnectTimeout, connectTimeout)
 	pc.PingTimeout = cmp.Or(pc.PingTimeout, pingTimeout)
-	s := &Store{log: cfg.Log, room: newRoom(cfg.Log)}
+	s := &Store{log: cfg.Log, room: newRoom(cfg.Log), effort: fullEffort()}
 	e := &pgEngine{limits: cfg.limits.orDefaults(), hub: &s.hub, id: uuid.NewString()}
 	s.engine = e
 	if err := e.connect(ctx, pc); err != nil {

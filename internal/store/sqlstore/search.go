@@ -4,18 +4,23 @@ import (
 	"time"
 )
 
-const (
-	// searchStep bounds how many rows one statement of a list looks at. It is as many as take a few
-	// hundredths of a second, so that a filter that nearly all match costs no more than a list without one.
-	searchStep = 10_000
-	// searchPatience is how long a page looks for rows that match. Then it is answered as far as it
+// effort is how much a list of few matches looks at. A test has less of it.
+type effort struct {
+	// step bounds how many rows one statement looks at.
+	step int
+	// patience is how long a page looks for rows that match. Then it is answered as far as it
 	// is, with where to go on.
-	searchPatience = time.Second
-)
+	patience time.Duration
+}
+
+// fullEffort has steps that take a few hundredths of a second each, so that a filter that nearly all match costs no
+// more than a list without one.
+func fullEffort() effort { return effort{step: 10_000, patience: time.Second} }
 
 // search is a list whose filter compares what no index holds. It walks an index, and looks at
 // each row: however few match, a page ends.
 type search[T any] struct {
+	patience time.Duration
 	// reach gives the place of the last row that the next step looks at; false when less than a step is left.
 	reach func(after position) (end position, goesOn bool, err error)
 	// read gives the first rows that match, from behind after to end.
@@ -41,7 +46,7 @@ func (s search[T]) page(after position, limit int) ([]T, string, error) {
 		case len(found) > limit || !goesOn:
 			found, next := cut(found, limit, s.at)
 			return found, next, nil
-		case time.Since(began) > searchPatience:
+		case time.Since(began) >= s.patience:
 			return found, end.String(), nil
 		}
 		after = end

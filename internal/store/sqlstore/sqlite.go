@@ -33,7 +33,7 @@ type sqliteEngine struct {
 
 // openSQLite opens, locks and migrates a file.
 func openSQLite(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{log: cfg.Log, room: newRoom(cfg.Log)}
+	s := &Store{log: cfg.Log, room: newRoom(cfg.Log), effort: fullEffort()}
 	e := &sqliteEngine{path: cfg.Database, numbers: newNumbers(), hub: &s.hub}
 	s.engine = e
 	if err := e.open(ctx, cfg); err != nil {

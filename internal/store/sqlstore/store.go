@@ -35,6 +35,7 @@ type Store struct {
 	writer   *writer // nil when the database was opened to be read only
 	recorder *writer // of outcomes; the same one where there can be one only
 	log      *slog.Logger
+	effort   effort // of a list of few matches
 
 	retention walk // where DeleteOld goes on
 	hub       hub
