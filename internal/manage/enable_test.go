@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -82,6 +83,65 @@ func TestEnablingAgainLetsGoWhatIsStillHeld(t *testing.T) {
 	if got := w.status(w.user.AccountID, id); got != delivery.Pending {
 		t.Errorf("the delivery is %s, want pending", got)
 	}
+}
+
+// A count that took too long left the endpoint enabled, with nothing let go and an error on the page.
+func TestAnEndpointWhoseHeldCannotBeCountedStaysDisabled(t *testing.T) {
+	t.Parallel()
+	slow := &between{}
+	w := newWorld(t, func(c *manage.Config) { slow.Store, c.Store = c.Store, slow })
+	e := w.endpoint(w.user)
+	must(w.DisableEndpoint(t.Context(), w.user, manage.DisableEndpoint{ID: e.ID}))(t)
+	w.publish(e, 2, "")
+	slow.count = store.ErrSlow
+	if _, err := w.EnableEndpoint(t.Context(), w.user, manage.EnableEndpoint{ID: e.ID}); !errors.Is(err, store.ErrSlow) {
+		t.Errorf("enable: got %v, want ErrSlow", err)
+	}
+	if got := must(w.Endpoint(t.Context(), w.user, e.ID))(t); got.State != delivery.Disabled {
+		t.Errorf("the endpoint is %s, want disabled", got.State)
+	}
+	if jobs := must(w.ListJobs(t.Context(), w.user, manage.Page{}))(t).Rows; len(jobs) > 0 {
+		t.Errorf("jobs were made: %+v", jobs)
+	}
+}
+
+func TestWhatIsHeldBetweenTheCountAndTheStartOfAnEndpointIsSentToo(t *testing.T) {
+	t.Parallel()
+	late := &between{}
+	w := newWorld(t, func(c *manage.Config) { late.Store, c.Store = c.Store, late })
+	e := w.endpoint(w.user)
+	must(w.DisableEndpoint(t.Context(), w.user, manage.DisableEndpoint{ID: e.ID}))(t)
+	var ids []delivery.ID
+	late.beforeState = func() { ids = w.publish(e, 1, "") }
+	got := must(w.EnableEndpoint(t.Context(), w.user, manage.EnableEndpoint{ID: e.ID}))(t)
+	if got.Job == nil {
+		t.Fatal("no job was made")
+	}
+	w.run(got.Job.ID)
+	if got := w.status(w.user.AccountID, ids[0]); got != delivery.Pending {
+		t.Errorf("the delivery is %s, want pending", got)
+	}
+}
+
+// between is a store in which counts fail, or in which something happens before a state changes.
+type between struct {
+	manage.Store
+	count       error
+	beforeState func()
+}
+
+func (b *between) CountDeliveries(ctx context.Context, accountID string, f store.DeliveryFilter) (int, error) {
+	if b.count != nil {
+		return 0, b.count
+	}
+	return b.Store.CountDeliveries(ctx, accountID, f)
+}
+
+func (b *between) SetState(ctx context.Context, accountID, id string, state delivery.State, reason delivery.Reason, at time.Time) (bool, error) {
+	if b.beforeState != nil {
+		b.beforeState()
+	}
+	return b.Store.SetState(ctx, accountID, id, state, reason, at)
 }
 
 func TestUpdatingToEnabledSendsWhatIsHeld(t *testing.T) {

@@ -110,10 +110,17 @@ func (m *Manager) disable(ctx context.Context, accountID, id, reason string) (ch
 	return "enabled → disabled", nil
 }
 
-// enable starts an endpoint and then makes the job that lets go what is held: a
+// enable counts what is held, starts the endpoint and then makes the job that lets it go: a
 // job made before would find it disabled and pass everything over. If the program stops between the
-// two, enabling once more makes the job.
+// two, enabling once more makes the job. A count that takes too long leaves the endpoint as it is.
 func (m *Manager) enable(ctx context.Context, accountID string, in EnableEndpoint) (out EnabledEndpoint, changes string, err error) {
+	if err := known(in.ID); err != nil {
+		return out, "", err
+	}
+	held := store.DeliveryFilter{EndpointID: in.ID, Statuses: []delivery.Status{delivery.Held}}
+	if out.Held, err = m.count(ctx, accountID, held); err != nil {
+		return out, "", err
+	}
 	changed, err := m.setState(ctx, accountID, in.ID, delivery.Enabled, delivery.NotDisabled)
 	if err != nil {
 		return out, "", err
@@ -121,32 +128,27 @@ func (m *Manager) enable(ctx context.Context, accountID string, in EnableEndpoin
 	if changed {
 		changes = "disabled → enabled"
 	}
-	held := store.DeliveryFilter{EndpointID: in.ID, Statuses: []delivery.Status{delivery.Held}}
-	if out.Held, err = m.count(ctx, accountID, held); err != nil {
-		return out, changes, err
-	}
 	if out.Job, err = m.release(ctx, accountID, held, out.Held, in); err != nil {
 		return out, changes, err
 	}
 	if out.Job != nil {
+		out.Held = max(out.Held, out.Job.Total)
 		changes = joined(changes, fmt.Sprintf("held %s: %d of %d in job %s", in.Held, out.Job.Total, out.Held, out.Job.ID))
 	}
 	return out, changes, nil
 }
 
-// release makes the job that lets go what is held, or nil when nothing is to go.
+// release makes the job that lets go what is held, n when it was counted, or nil when nothing is to go.
 func (m *Manager) release(ctx context.Context, accountID string, held store.DeliveryFilter, n int, in EnableEndpoint) (*store.Job, error) {
-	if n == 0 || in.Held == KeepHeld {
+	if in.Held == KeepHeld {
 		return nil, nil
 	}
+	newest, _, err := m.db.ListDeliveries(ctx, accountID, held, store.Page{Limit: 1})
+	if err != nil || len(newest) == 0 {
+		return nil, err
+	}
+	n = max(n, 1) // the first may have come after the count, and before the endpoint was started
 	if in.Held == NewestHeld {
-		newest, _, err := m.db.ListDeliveries(ctx, accountID, held, store.Page{Limit: 1})
-		if err != nil {
-			return nil, err
-		}
-		if len(newest) == 0 {
-			return nil, nil
-		}
 		// An event has one delivery to an endpoint, so this names exactly one.
 		held.EventID, n = newest[0].EventID, 1
 	}

@@ -92,7 +92,8 @@ func (s *Server) doRetryDeadLetters(v *visit) error {
 	})
 }
 
-// doDiscardDeadLetters counts first; what was counted is discarded when the button under the count is pressed.
+// doDiscardDeadLetters counts first. The button under the count discards what matches when it is pressed: what has failed
+// in between is among it, and what somebody has sent again is not.
 func (s *Server) doDiscardDeadLetters(v *visit) error {
 	f, err := readForm(v)
 	if err != nil {

@@ -23,8 +23,8 @@ func (f sending) Held() bool { return f.Path == heldPath }
 // heldPath is where the form is sent that sends what is held.
 const heldPath = "/deliveries/held/send"
 
-// countThenSend counts first; what was counted is sent when the button under the count is pressed. again shows the page of
-// the form, with the count or with what is wrong.
+// countThenSend counts first. The button under the count sends what matches when it is pressed, be it more or less by then. again shows
+// the page of the form, with the count or with what is wrong.
 func (s *Server) countThenSend(v *visit, status delivery.Status, again func(Form, *manage.Bulk) error) error {
 	f, err := readForm(v)
 	if err != nil {

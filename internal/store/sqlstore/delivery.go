@@ -195,7 +195,7 @@ func (s *Store) CountDeliveries(ctx context.Context, accountID string, f store.D
 	}
 	counts := make([]string, len(arms))
 	for i, w := range arms {
-		counts[i] = `(select count(*) from deliveries d join events e on e.seq = d.event_seq` + w.sql() + `)`
+		counts[i] = `(select count(*) from deliveries d` + w.sql() + `)`
 	}
 	var total int
 	err = s.reads.row(ctx, `select `+strings.Join(counts, " + "), arms[0].args...).Scan(&total)
