@@ -1,11 +1,14 @@
 package app
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
@@ -92,6 +95,31 @@ func TestWhatNobodyCameToSeeGoesWithoutARetention(t *testing.T) {
 	if _, err := w.db.TakeReveal(t.Context(), store.DefaultAccount, open.SessionID, open.ID, time.Now()); err != nil {
 		t.Errorf("what is not over yet: %v", err)
 	}
+}
+
+// The first deletion from a long log took hours, and secrets that were to be shown once waited for it.
+func TestUpkeepThatTakesHoursHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		a := &App{log: slog.New(slog.DiscardHandler)}
+		done := make(chan struct{})
+		var rounds int
+		go func() {
+			defer close(done)
+			a.doAll(ctx, []chore{
+				{"never done", func(_ context.Context, limit int) (int, error) { return limit, nil }},
+				{"done at once", func(context.Context, int) (int, error) { rounds++; return 0, nil }},
+			})
+		}()
+		time.Sleep(3*retainEvery + time.Second)
+		synctest.Wait()
+		cancel()
+		<-done
+		if rounds != 4 {
+			t.Errorf("beside upkeep that never ends the other had %d turns in half an hour, want 4", rounds)
+		}
+	})
 }
 
 // A node whose clock was ahead by more than the retention deleted the whole log, and the

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/api"
@@ -220,24 +221,45 @@ const (
 	retainPause = 50 * time.Millisecond
 )
 
+// chore is upkeep that is done in batches: do answers of how many it had something to do with, 0 = nothing is left.
+type chore struct {
+	what string
+	do   func(ctx context.Context, limit int) (int, error)
+}
+
 // retain settles what was left of deleted endpoints and deletes what is older than the
-// retention, if there is one, until ctx ends.
+// retention, if there is one, and what goes after a time of its own, until ctx ends.
 func (a *App) retain(ctx context.Context) error {
-	tick := time.NewTicker(retainEvery)
-	defer tick.Stop()
-	for {
-		a.inBatches(ctx, "discard what was left of deleted endpoints", a.db.SettleDeleted)
-		a.inBatches(ctx, "delete old mails", a.deleteMails)
-		a.inBatches(ctx, "delete what nobody came to see", a.deleteReveals)
-		if a.cfg.Retention > 0 {
-			a.inBatches(ctx, "delete old rows", a.deleteOld)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
+	chores := []chore{
+		{"discard what was left of deleted endpoints", a.db.SettleDeleted},
+		{"delete old mails", a.deleteMails},
+		{"delete what nobody came to see", a.deleteReveals},
 	}
+	if a.cfg.Retention > 0 {
+		chores = append(chores, chore{"delete old rows", a.deleteOld})
+	}
+	a.doAll(ctx, chores)
+	return nil
+}
+
+// doAll does each chore every ten minutes, beside the others: one that takes hours, as the first deletion from a long log does,
+// must not keep a secret that was to be shown once from going.
+func (a *App) doAll(ctx context.Context, chores []chore) {
+	var running sync.WaitGroup
+	for _, one := range chores {
+		running.Go(func() {
+			tick := time.NewTicker(retainEvery)
+			defer tick.Stop()
+			for ctx.Err() == nil {
+				a.inBatches(ctx, one)
+				select {
+				case <-tick.C:
+				case <-ctx.Done():
+				}
+			}
+		})
+	}
+	running.Wait()
 }
 
 // deleteOld deletes what is older than the retention by the clock of the database: a node
@@ -270,12 +292,12 @@ func (a *App) deleteReveals(ctx context.Context, limit int) (int, error) {
 }
 
 // inBatches does a small batch after the other until nothing is left, or ctx ends.
-func (a *App) inBatches(ctx context.Context, what string, do func(ctx context.Context, limit int) (int, error)) {
+func (a *App) inBatches(ctx context.Context, c chore) {
 	total := 0
 	for ctx.Err() == nil {
-		n, err := do(ctx, retainBatch)
+		n, err := c.do(ctx, retainBatch)
 		if err != nil && ctx.Err() == nil {
-			a.log.Error("upkeep failed", slog.String("of", what), slog.Any("error", err))
+			a.log.Error("upkeep failed", slog.String("of", c.what), slog.Any("error", err))
 		}
 		if n == 0 || err != nil {
 			break
@@ -287,7 +309,7 @@ func (a *App) inBatches(ctx context.Context, what string, do func(ctx context.Co
 		}
 	}
 	if total > 0 {
-		a.log.Info("upkeep done", slog.String("of", what), slog.Int("count", total))
+		a.log.Info("upkeep done", slog.String("of", c.what), slog.Int("count", total))
 	}
 }
 
