@@ -45,11 +45,12 @@ func (s *Server) export(v *visit, f *Form, filter store.DeliveryFilter, what str
 		return err
 	}
 	ask := manage.ListDeliveries{Filter: filter, Page: manage.Page{Limit: manage.MaxLimit}}
+	control := http.NewResponseController(v.w)
 	for begun := false; ; begun = true {
 		if begun && !s.holds(v) {
 			panic(http.ErrAbortHandler)
 		}
-		_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(exportTime)) // only a recorder has none
+		_ = control.SetWriteDeadline(time.Now().Add(exportTime)) // only a recorder has none
 		found, err := s.Manager.ListDeliveries(v.r.Context(), v.caller, ask)
 		if err != nil && !begun {
 			return err
@@ -61,7 +62,11 @@ func (s *Server) export(v *visit, f *Form, filter store.DeliveryFilter, what str
 			v.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 			v.w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fileName(what, v.session.Account, time.Now())))
 		}
-		if _, err := v.w.Write(table(found.Rows, names, !begun)); err != nil {
+		_, err = v.w.Write(table(found.Rows, names, !begun))
+		if err == nil {
+			err = control.Flush() // the next page may find nothing for long
+		}
+		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
 		if found.Next == "" {

@@ -32,8 +32,9 @@ const (
 // world is a program that serves, on an empty database.
 type world struct {
 	*app.App
-	t   *testing.T
-	log *logged
+	t    *testing.T
+	log  *logged
+	stop func() // asks the program to stop; every test does at its end
 }
 
 func newWorld(t *testing.T, change func(*app.Config)) *world {
@@ -54,6 +55,7 @@ func newWorld(t *testing.T, change func(*app.Config)) *world {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	w.stop = stop
 	ended := make(chan error, 1)
 	go func() { ended <- w.Serve(ctx) }()
 	t.Cleanup(func() {
