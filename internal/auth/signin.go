@@ -237,8 +237,22 @@ func (s *SignIns) SignOut(ctx context.Context, session store.Session, v Visitor)
 	return nil
 }
 
-// BySession finds who a token belongs to. ErrNoSession when to nobody.
+// BySession finds who a token belongs to, and writes down that the session is in use. ErrNoSession when to nobody.
 func (s *SignIns) BySession(ctx context.Context, token string) (Caller, store.Session, error) {
+	caller, row, err := s.Watching(ctx, token)
+	if now := time.Now(); err == nil && now.Sub(row.SeenAt) >= touchEvery {
+		expires := row.ExpiresAt
+		if row.UserID != "" {
+			expires = earlier(now.Add(sessionFor), row.CreatedAt.Add(SessionLongest))
+		}
+		_ = s.members.TouchSession(ctx, row.ID, now, expires) // people may look around while the disk is full
+	}
+	return caller, row, err
+}
+
+// Watching is BySession for what an open page asks for by itself, which is no use of its session: a page that is
+// left open must not keep it from ending.
+func (s *SignIns) Watching(ctx context.Context, token string) (Caller, store.Session, error) {
 	if token == "" || len(token) > maxHeader {
 		return Caller{}, store.Session{}, ErrNoSession
 	}
@@ -249,13 +263,6 @@ func (s *SignIns) BySession(ctx context.Context, token string) (Caller, store.Se
 	}
 	if err != nil {
 		return Caller{}, store.Session{}, fmt.Errorf("read session: %w", err)
-	}
-	if now.Sub(row.SeenAt) >= touchEvery {
-		expires := row.ExpiresAt
-		if row.UserID != "" {
-			expires = earlier(now.Add(sessionFor), row.CreatedAt.Add(SessionLongest))
-		}
-		_ = s.members.TouchSession(ctx, row.ID, now, expires) // people may look around while the disk is full
 	}
 	return callerOf(row), row, nil
 }

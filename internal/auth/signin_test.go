@@ -275,6 +275,19 @@ func TestASessionThatIsUsedGoesOnForThirtyDays(t *testing.T) {
 		if _, _, err := signIns.BySession(t.Context(), token); !errors.Is(err, auth.ErrNoSession) {
 			t.Errorf("two weeks unused: %v, want ErrNoSession", err)
 		}
+
+		token, err = signIns.ByPassword(t.Context(), "zoe@example.com", rightPassword, visitor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * 24 * time.Hour)
+		if _, _, err := signIns.Watching(t.Context(), token); err != nil {
+			t.Errorf("ten days unused, with a page open: %v", err)
+		}
+		time.Sleep(4 * 24 * time.Hour)
+		if _, _, err := signIns.Watching(t.Context(), token); !errors.Is(err, auth.ErrNoSession) {
+			t.Errorf("two weeks unused, with a page open: %v, want ErrNoSession", err)
+		}
 	})
 }
 

@@ -77,20 +77,10 @@ func (e endpointView) Narrowed() bool {
 	return e.Get("status") != "" || e.Get("type") != "" || e.Get("cause") != ""
 }
 
-// Self is the address of the page with the filters of what is listed.
-func (e endpointView) Self() string {
-	query := url.Values{}
-	for _, name := range []string{"status", "type", "cause"} {
-		if e.Get(name) != "" {
-			query.Set(name, e.Get(name))
-		}
-	}
-	return address("/endpoints/"+url.PathEscape(e.ID), query)
-}
-
-// Refresh says when the page looks again; "" = nothing waits for the endpoint.
+// Refresh says when the page looks again; "" = nothing waits for the endpoint, or a filter is set: to find what
+// few match takes up to a second each time.
 func (e endpointView) Refresh() string {
-	if e.NextDue.IsZero() {
+	if e.NextDue.IsZero() || e.Narrowed() {
 		return ""
 	}
 	return refresh(e.NextDue, false)

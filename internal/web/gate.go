@@ -103,12 +103,24 @@ func (s *Server) recognize(v *visit) error {
 	if err != nil {
 		return nil //nolint:nilerr // nobody is signed in
 	}
-	v.caller, v.session, err = s.SignIns.BySession(v.r.Context(), cookie.Value)
+	find := s.SignIns.BySession
+	if v.byItself() {
+		find = s.SignIns.Watching
+	}
+	v.caller, v.session, err = find(v.r.Context(), cookie.Value)
 	if errors.Is(err, auth.ErrNoSession) {
 		return nil
 	}
 	v.caller.From = auth.Where(v.visitor())
 	return err
+}
+
+// byItself reports whether a page asks, and nobody who looks at it: it looks again, or follows what happens. What people
+// press is a link or a form without script.
+func (v *visit) byItself() bool { return v.r.Method == http.MethodGet && v.fromScript() }
+
+func (v *visit) fromScript() bool {
+	return v.r.Header.Get("HX-Request") != "" || strings.Contains(v.r.Header.Get("Accept"), "text/event-stream")
 }
 
 // holds reports whether an answer that takes long may go on: the session has not ended since, may still what it
@@ -157,7 +169,7 @@ func back(path string) string {
 // askToSignIn sends a visitor to the sign-in page, and back to where they were after it. What script fetches is told so and
 // not sent there: it would put that page into this one.
 func (s *Server) askToSignIn(v *visit) {
-	if v.r.Header.Get("HX-Request") != "" || strings.Contains(v.r.Header.Get("Accept"), "text/event-stream") {
+	if v.fromScript() {
 		v.w.Header().Set("HX-Redirect", signInFor(s.pageAround(v)))
 		http.Error(v.w, "your session has ended: sign in again", http.StatusUnauthorized)
 		return
