@@ -33,9 +33,22 @@ const saturated = 100_000
 // asked is a page of the long log.
 type asked struct {
 	path   string
-	twin   string // the same of the shorter log; "" = it has the same address
-	search bool   // it looks for what is rare, for up to a second: how long that takes says nothing
+	twin   string   // the same of the shorter log; "" = it has the same address
+	search bool     // it looks for what is rare, for up to a second, or counts all that matches: how long that takes says nothing
+	form   []string // what is sent to it, as pairs; nil = nothing, it is only looked at
 }
+
+// visit opens a page, or the answer to its form.
+func (p *person) visit(page asked) answer {
+	p.w.t.Helper()
+	if page.form != nil {
+		return p.post(page.path, http.StatusOK, page.form...)
+	}
+	return p.get(page.path, http.StatusOK)
+}
+
+// stopped is an endpoint of the long log that the test disables.
+func stopped() string { return longlog.Endpoint(5) }
 
 func longPages() []asked {
 	one := longlog.Endpoint(3)
@@ -50,10 +63,15 @@ func longPages() []asked {
 		{path: "/dead-letters"}, {path: "/dead-letters?endpoint=" + one + "&cause=server_error"}, {path: "/dead-letters?type=" + longlog.RareType, search: true},
 		{path: "/events"}, {path: "/events?type=alert.triggered"}, {path: "/events?type=" + longlog.RareType, search: true}, {path: "/events?unmatched=1", search: true},
 		{path: "/audit"}, {path: "/event-types"}, {path: "/settings/members"}, {path: "/settings/keys"}, {path: "/settings/notifications"}, {path: "/settings/server"},
+		{path: "/settings/sessions"}, {path: "/settings/accounts"}, {path: "/endpoints/" + one + "/recover"}, {path: "/endpoints/" + stopped() + "/recover"},
+		{path: "/deliveries/held"},
+		{path: "/dead-letters/retry", form: []string{"per_second", "50"}, search: true}, {path: "/dead-letters/discard", form: []string{"reason", "over"}, search: true},
+		{path: "/dead-letters/retry", form: []string{"per_second", "50", "type", longlog.RareType}, search: true},
+		{path: "/deliveries/held/send", form: []string{"per_second", "50", "endpoint", one}, search: true},
 	}
 }
 
-// TestPagesStayLightOverALongLog opens every page that lists anything, over a log of -web.log deliveries and one of a tenth.
+// TestPagesStayLightOverALongLog opens every page that lists or counts anything, over a log of -web.log deliveries and one of a tenth.
 func TestPagesStayLightOverALongLog(t *testing.T) {
 	t.Parallel()
 	for name, database := range map[string]func(*testing.T) string{
@@ -63,13 +81,16 @@ func TestPagesStayLightOverALongLog(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			long, short := overLog(t, database(t), *longLog), overLog(t, database(t), *longLog/10)
+			for _, p := range []*person{long, short} {
+				p.post("/endpoints/"+stopped()+"/disable", http.StatusOK)
+			}
 			pages := longPages()
 			for _, list := range []string{"/deliveries", "/events"} {
 				one := `href="(` + list + `/[0-9a-f-]+)"`
 				pages = append(pages, asked{path: long.get(list, http.StatusOK).find(one), twin: short.get(list, http.StatusOK).find(one)})
 			}
 			for _, page := range pages {
-				took, size := long.quickest(page, short), long.size(page.path)
+				took, size := long.quickest(page, short), long.size(page)
 				t.Logf("%-80s %8s %7d bytes at the first visit", page.path, took.Round(100*time.Microsecond), size)
 				if size > firstVisit {
 					t.Errorf("%s: a first visit costs %d bytes, want at most %d", page.path, size, firstVisit)
@@ -93,11 +114,13 @@ func (p *person) quickest(page asked, other *person) time.Duration {
 	p.w.t.Helper()
 	long, short := time.Hour, time.Hour
 	for i := 1; ; i++ {
-		long = min(long, p.took(page.path))
+		long = min(long, p.took(page))
 		if page.search || *longLog < 10*saturated {
 			return long
 		}
-		short = min(short, other.took(cmp.Or(page.twin, page.path)))
+		twin := page
+		twin.path = cmp.Or(page.twin, page.path)
+		short = min(short, other.took(twin))
 		slow := long > noMoreThan*max(short, grain)
 		if slow && i == looks {
 			p.w.t.Errorf("%s takes %s, and %s over a tenth of the log", page.path, long, short)
@@ -108,18 +131,18 @@ func (p *person) quickest(page asked, other *person) time.Duration {
 	}
 }
 
-func (p *person) took(path string) time.Duration {
+func (p *person) took(page asked) time.Duration {
 	began := time.Now()
-	p.get(path, http.StatusOK)
+	p.visit(page)
 	return time.Since(began)
 }
 
 var loaded = regexp.MustCompile(`(?:src|href)="(/static/[^"]+)"`)
 
 // size is what a browser without anything of ours loads for a page, as it is sent: style, script and icon are packed.
-func (p *person) size(path string) int {
+func (p *person) size(asked asked) int {
 	p.w.t.Helper()
-	page := p.get(path, http.StatusOK)
+	page := p.visit(asked)
 	size := len(page.text)
 	for _, found := range loaded.FindAllStringSubmatch(page.text, -1) {
 		req, err := http.NewRequestWithContext(p.w.t.Context(), http.MethodGet, p.w.URL()+html.UnescapeString(found[1]), nil)
