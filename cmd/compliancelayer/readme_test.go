@@ -25,8 +25,8 @@ func TestTheReceiverOfTheReadmeSaysWhatItNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "run", file)
-	cmd.Env = append(os.Environ(), "WEBHOOK_SECRETS=")
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "WEBHOOK_SECRETS: ") {
+	cmd.Env = append(os.Environ(), "COMPLIANCELAYER_SECRET=")
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "COMPLIANCELAYER_SECRET: ") {
 		t.Errorf("without a secret it ends with %v: %s", err, out)
 	}
 }

@@ -317,7 +317,7 @@ func (s *story) leave(ctx context.Context) (string, error) {
 // linger shows what arrives until ctx ends.
 func (s *story) linger(ctx context.Context, key string) {
 	if link, err := s.cl.PortalLink(ctx, "acc_default"); err == nil {
-		s.c.say("\nThe dashboard, with all of it to look at (the link lets you in once):\n  %s", link.URL)
+		s.c.say("\nThe dashboard, with all of it to look at (the link lets you in once, within 15 minutes;\n\"compliancelayer accounts portal-link acc_default\" makes another):\n  %s", link.URL)
 	}
 	s.c.say("\nThe server is at %s until Ctrl-C. In another terminal:\n", s.url)
 	s.c.say("  export COMPLIANCELAYER_SERVER=%s COMPLIANCELAYER_API_KEY=%s", s.url, key)

@@ -43,7 +43,7 @@ type NewMember struct {
 // link is the proof, here and in the two functions below. *Invalid; store.ErrNotFound when
 // the link is none; *store.Conflict when there is a member or a key already.
 func SetUpOwner(ctx context.Context, m *Manager, in NewMember) (store.User, error) {
-	if err := m.db.CheckSetup(ctx, auth.Hash(in.Token), store.DefaultAccount, now()); err != nil {
+	if err := CheckSetup(ctx, m, in.Token); err != nil {
 		return store.User{}, err
 	}
 	u, err := m.newMember(ctx, in, true)
@@ -56,6 +56,11 @@ func SetUpOwner(ctx context.Context, m *Manager, in NewMember) (store.User, erro
 	}
 	m.writeDown(ctx, auth.Caller{AccountID: u.AccountID, Actor: "setup"}, "member.create", memberDeed(u, "first owner"))
 	return u, nil
+}
+
+// CheckSetup answers as SetUpOwner would of a set-up link, and changes nothing.
+func CheckSetup(ctx context.Context, m *Manager, token string) error {
+	return m.db.CheckSetup(ctx, auth.Hash(token), store.DefaultAccount, now())
 }
 
 // AcceptInvite makes a member of whoever has the token. *Invalid; store.ErrNotFound when the invitation has ended,

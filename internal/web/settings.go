@@ -100,6 +100,9 @@ func (s *Server) doChangeRole(v *visit) error {
 		return err
 	}
 	_, err = s.Manager.ChangeRole(v.r.Context(), v.caller, manage.ChangeRole{ID: v.r.PathValue("id"), Role: auth.Role(f.Get("role"))})
+	if f := blank(); f.takes(err) { // the role of the form is not the one of the invitation below
+		return s.members(v, http.StatusConflict, f, once{})
+	}
 	if err != nil {
 		return err
 	}
@@ -110,7 +113,11 @@ func (s *Server) doRemoveMember(v *visit) error {
 	if err := certain(v); err != nil {
 		return err
 	}
-	if _, err := s.Manager.RemoveMember(v.r.Context(), v.caller, v.r.PathValue("id")); err != nil {
+	_, err := s.Manager.RemoveMember(v.r.Context(), v.caller, v.r.PathValue("id"))
+	if f := blank(); f.takes(err) {
+		return s.members(v, http.StatusConflict, f, once{})
+	}
+	if err != nil {
 		return err
 	}
 	return v.see("/settings/members?done=removed")

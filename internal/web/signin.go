@@ -36,7 +36,32 @@ func (s *Server) home(v *visit) error { return v.see("/endpoints") }
 
 // showSetup is a form. A visit alone uses nothing up, so that a mail program that looks at links does no harm.
 func (s *Server) showSetup(v *visit) error {
-	return s.show(v, "setup", "Set up ComplianceLayer", entrance{Form: blank(), Token: v.r.URL.Query().Get("token")})
+	view := entrance{Form: blank(), Token: v.r.URL.Query().Get("token")}
+	if view.Token == "" {
+		return s.show(v, "setup", "Set up ComplianceLayer", view)
+	}
+	err := manage.CheckSetup(v.r.Context(), s.Manager, view.Token)
+	if err != nil && !view.stale(err) {
+		return err
+	}
+	status := http.StatusOK
+	if err != nil {
+		status = http.StatusNotFound
+	}
+	return s.render(v, status, "setup", "Set up ComplianceLayer", view)
+}
+
+// stale says in the page what is wrong with a set-up link, and reports whether that is so.
+func (e *entrance) stale(err error) bool {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		e.Problem = "This set-up link is too old, was replaced by a newer one, or is not one of this server. The server prints a new one each time that it starts, until somebody is set up: restart it and use that one."
+	case errors.Is(err, store.ErrConflict):
+		e.Problem, e.Gone = "This server is set up already. Sign in, or ask somebody who can to invite you. With an API key of the operator: compliancelayer accounts portal-link acc_default makes a link that lets you in.", true
+	default:
+		return false
+	}
+	return true
 }
 
 func (s *Server) doSetup(v *visit) error {
@@ -47,11 +72,7 @@ func (s *Server) doSetup(v *visit) error {
 	view := entrance{Form: f, Token: f.Get("token")}
 	u, err := manage.SetUpOwner(v.r.Context(), s.Manager, manage.NewMember{Token: view.Token, Email: f.Get("email"), Name: f.Get("name"), Password: f.Get("password")})
 	switch {
-	case errors.Is(err, store.ErrNotFound):
-		view.Problem = "This set-up link is too old, was replaced by a newer one, or is not one of this server. The server prints a new one each time that it starts, until somebody is set up: restart it and use that one."
-	case errors.Is(err, store.ErrConflict):
-		view.Problem, view.Gone = "This server is set up already. Sign in, or ask somebody who can to invite you. With an API key of the operator: compliancelayer accounts portal-link acc_default makes a link that lets you in.", true
-	case view.takes(err):
+	case view.stale(err), view.takes(err):
 	case err != nil:
 		return err
 	default:

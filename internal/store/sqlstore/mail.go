@@ -157,7 +157,7 @@ func (s *Store) AddRecipient(ctx context.Context, r store.Recipient, most, daily
 		case err != nil:
 			return err
 		case there:
-			return store.Conflictf("%s is told already", r.Email)
+			return store.Conflictf("this address is told already: %s", r.Email)
 		case n >= most:
 			return store.ErrLimit
 		}
