@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,18 @@ func (p page) title() string {
 		p.t.Fatal(err)
 	}
 	return title
+}
+
+// untilLike reads a page again until a pattern matches what it says.
+func (p page) untilLike(pattern string) {
+	p.t.Helper()
+	like := regexp.MustCompile(pattern)
+	for deadline := time.Now().Add(patience); !like.MatchString(p.text()); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("the page never says anything like %s:\n%s", pattern, p.text())
+		}
+		p.do(chromedp.Reload())
+	}
 }
 
 // until waits until the page says something, reading it again as a person does.
