@@ -267,17 +267,12 @@ type endpointView struct {
 	Further    bool // there are more, or some that were not looked at
 	Statuses   []delivery.Status
 	Causes     []delivery.Class
-	Test       *testView             // just made
+	Test       *testView             // that the address asks for; nil = none
 	Check      *manage.CheckedSecret // just made
 	CheckError string
 	Prepared   bool // a secret is prepared
 	Types      []manage.EventType
 	signed     []time.Time // when deliveries were sent to it, the latest first
-}
-
-type testView struct {
-	Attempt    delivery.Attempt
-	DeliveryID string
 }
 
 func (s *Server) showEndpoint(v *visit) error { return s.endpointPage(v, http.StatusOK, nil) }
@@ -294,6 +289,9 @@ func (s *Server) endpointPage(v *visit, status int, change func(*endpointView)) 
 		return err
 	}
 	if view.signed, err = s.sentTo(v, id); err != nil {
+		return err
+	}
+	if view.Test, err = s.tested(v, id); err != nil {
 		return err
 	}
 	view.Set("endpoint", id)
@@ -332,20 +330,6 @@ func (s *Server) sentTo(v *visit, id string) ([]time.Time, error) {
 
 // shownDeliveries is how many deliveries an endpoint's page lists.
 const shownDeliveries = 10
-
-func (s *Server) doTest(v *visit) error {
-	f, err := readForm(v)
-	if err != nil {
-		return err
-	}
-	done, err := s.Manager.TestEndpoint(v.r.Context(), v.caller, manage.TestEndpoint{ID: v.r.PathValue("id"), Type: f.Get("type")})
-	if err != nil {
-		return err
-	}
-	return s.endpointPage(v, http.StatusOK, func(view *endpointView) {
-		view.Test = &testView{Attempt: done.Attempt, DeliveryID: done.Attempt.DeliveryID.String()}
-	})
-}
 
 func (s *Server) doDisable(v *visit) error {
 	id := v.r.PathValue("id")

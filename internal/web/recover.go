@@ -15,11 +15,11 @@ type recoverView struct {
 	endpointRow
 	Form
 	Failed []failure // what led to it, the first first
-	Test   *testView // just made
+	Test   *testView // that the address asks for; nil = none
 	Job    *jobView  // that sends what was held
 }
 
-// Arrived reports that the test just made did.
+// Arrived reports that the test did.
 func (v recoverView) Arrived() bool { return v.Test != nil && v.Test.Attempt.Class == delivery.OK }
 
 // failure is an attempt that failed before an endpoint was disabled.
@@ -42,6 +42,9 @@ func (s *Server) recoverPage(v *visit, status int, view recoverView) error {
 		return err
 	}
 	view.endpointRow = s.row(e)
+	if view.Test, err = s.tested(v, id); err != nil {
+		return err
+	}
 	if !view.Receives() {
 		if view.Failed, err = s.failures(v, e); err != nil {
 			return err
@@ -84,15 +87,6 @@ func (s *Server) failures(v *visit, e manage.Endpoint) ([]failure, error) {
 	}
 	slices.SortFunc(all, func(a, b failure) int { return a.StartedAt.Compare(b.StartedAt) })
 	return all[:min(len(all), maxFailures)], nil
-}
-
-// doRecoverTest sends a test from the page and stays on it.
-func (s *Server) doRecoverTest(v *visit) error {
-	done, err := s.Manager.TestEndpoint(v.r.Context(), v.caller, manage.TestEndpoint{ID: v.r.PathValue("id")})
-	if err != nil {
-		return err
-	}
-	return s.recoverPage(v, http.StatusOK, recoverView{Form: blank(), Test: &testView{Attempt: done.Attempt, DeliveryID: done.Attempt.DeliveryID.String()}})
 }
 
 func (s *Server) doEnable(v *visit) error {

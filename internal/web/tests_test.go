@@ -18,3 +18,26 @@ func TestATestIsCalledOne(t *testing.T) {
 	failed := zoe.get("/deliveries", http.StatusOK).has("test delivered", "test failed").lacks(">discarded</span>").find(`href="(/deliveries/\d+)"`)
 	zoe.get(failed, http.StatusOK).has("test failed", "a test is sent once and never retried").lacks("Discarded")
 }
+
+// A reload after a test sent another one.
+func TestAReloadAfterATestSendsNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	r := newReceiver(t)
+	endpoint := zoe.post("/endpoints/new", http.StatusOK, "url", r.URL, "events", "*").find(`href="(/endpoints/ep_[a-z0-9]+)"`)
+	other := zoe.post("/endpoints/new", http.StatusOK, "url", r.URL, "events", "*").find(`href="(/endpoints/ep_[a-z0-9]+)"`)
+	r.answer(http.StatusInternalServerError, "the answer's own words")
+	sent := zoe.post(endpoint+"/test", http.StatusOK).has("Internal Server Error", "the answer&#39;s own words")
+	test := sent.find(`href="/deliveries/(\d+)">All of the request`)
+	zoe.get(sent.path, http.StatusOK).has("the answer&#39;s own words")
+	zoe.get(endpoint, http.StatusOK).lacks("the answer&#39;s own words")
+	zoe.get(other+"?test="+test, http.StatusOK).lacks("the answer&#39;s own words")
+	zoe.get(endpoint+"?test=999", http.StatusOK).lacks(`id="tested"`)
+	zoe.post(endpoint+"/disable", http.StatusOK)
+	again := zoe.post(endpoint+"/recover", http.StatusOK).has("It did not arrive")
+	zoe.get(again.path, http.StatusOK).has("It did not arrive")
+	if got := len(zoe.get("/deliveries", http.StatusOK).all("test failed")); got != 2 {
+		t.Errorf("there are %d tests, want the 2 that somebody pressed a button for", got)
+	}
+}
