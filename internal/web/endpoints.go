@@ -126,6 +126,12 @@ func pageOf(v *visit) manage.Page { return manage.Page{Cursor: v.r.URL.Query().G
 // shownEndpoints is how many endpoints a page lists: the day of each is summed up of its minutes.
 const shownEndpoints = 25
 
+// endpointsView is the list of endpoints.
+type endpointsView struct {
+	listView[endpointRow]
+	Self string // its address, by which it looks again
+}
+
 func (s *Server) showEndpoints(v *visit) error {
 	page := pageOf(v)
 	page.Limit = shownEndpoints
@@ -133,7 +139,7 @@ func (s *Server) showEndpoints(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := listView[endpointRow]{More: more(v, found.Next)}
+	view := endpointsView{listView[endpointRow]{More: more(v, found.Next)}, v.r.URL.RequestURI()}
 	for _, e := range found.Rows {
 		view.Rows = append(view.Rows, s.row(e))
 	}

@@ -24,7 +24,7 @@ var shown = map[string]any{
 	"endpoint":          framed[endpointView]{},
 	"endpoint_new":      framed[newEndpoint]{},
 	"endpoint_settings": framed[endpointSettings]{},
-	"endpoints":         framed[listView[endpointRow]]{},
+	"endpoints":         framed[endpointsView]{},
 	"event":             framed[eventView]{},
 	"events":            framed[eventsView]{},
 	"invite":            framed[entrance]{},

@@ -64,6 +64,16 @@ for (const list of document.querySelectorAll("[data-most]")) {
   }).observe(list, { childList: true });
 }
 
+// A list looks again while somebody may see it: not while they are at something in it, and none whose rows may go from under a hand.
+function look() {
+  if (document.hidden) return;
+  for (const list of document.querySelectorAll("[hx-trigger*=look]")) {
+    if (!list.matches(":focus-within, :has(.pop[open]), #rows:hover")) list.dispatchEvent(new Event("look"));
+  }
+}
+setInterval(look, 10000); // the day of each endpoint is summed up for it
+document.addEventListener("visibilitychange", look);
+
 // What scrolls by itself can be reached by keys: not every browser sees to that.
 const scrolled = new ResizeObserver((all) => {
   for (const { target } of all) {
