@@ -3,10 +3,13 @@ package web_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/compliancelayer/compliancelayer/internal/app"
 )
 
 // measureShifts has the browser note whatever it counts as an unasked movement on the page, from its loading on.
@@ -54,6 +57,54 @@ func TestNothingMovesWhileLiveRowsArrive(t *testing.T) {
 		}
 		p.wantStill(width)
 	}
+}
+
+// A live list whose server was gone looked like one of a day on which nothing happens.
+func TestALiveListSaysThatItsConnectionIsLost(t *testing.T) {
+	t.Parallel()
+	var database string
+	w := newWorld(t, func(c *app.Config) { database = c.Database })
+	zoe := w.owner()
+	zoe.post("/endpoints/new", http.StatusOK, "url", newReceiver(t).URL, "events", "*")
+	c := zoe.key()
+	p := w.browser()
+	p.visit("/sign-in")
+	p.enter("zoe@example.com")
+	p.visit("/deliveries?live=1")
+	p.rowsArrive(func() { publish(t, c, "before.example") })
+	p.do(chromedp.Evaluate[chromedp.Void](measureShifts))
+	if lost := "The connection is lost"; strings.Contains(p.text(), lost) {
+		t.Errorf("beside rows that arrive the page says %q", lost)
+	}
+	w.stop()
+	p.soon("The connection is lost; connecting again ...")
+	p.wantStill(laptop)
+
+	<-w.gone
+	p.w = newWorld(t, func(c *app.Config) { c.Listen, c.Database = strings.TrimPrefix(w.URL(), "http://"), database })
+	for deadline := time.Now().Add(patience); strings.Contains(p.text(), "The connection is lost"); p.settle() {
+		if time.Now().After(deadline) {
+			t.Fatalf("the server is back, and the page says that it is lost:\n%s", p.w.log)
+		}
+	}
+	p.wantStill(laptop)
+	p.rowsArrive(func() { publish(t, c, "after.example") })
+}
+
+// What is followed by a session that has ended leads to the sign-in page, also from an older page of the log, which does not look again.
+func TestALiveListWhoseSessionHasEndedLeadsToTheSignIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	zoe.post("/endpoints/new", http.StatusOK, "url", newReceiver(t).URL, "events", "*")
+	c := zoe.key()
+	p := w.browser()
+	p.visit("/sign-in")
+	p.enter("zoe@example.com")
+	p.visit("/deliveries?live=1&cursor=x")
+	p.rowsArrive(func() { publish(t, c, "before.example") })
+	zoe.post(zoe.get("/settings/sessions", http.StatusOK).find(`action="(/settings/sessions/[^"/]+/end)"><button class="plain">End<`), http.StatusOK)
+	p.arrives("Sign in")
 }
 
 // rowsArrive does something until rows have come of it, and are drawn: what happens before the list is connected is not in it.

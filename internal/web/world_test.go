@@ -34,12 +34,13 @@ type world struct {
 	*app.App
 	t    *testing.T
 	log  *logged
-	stop func() // asks the program to stop; every test does at its end
+	stop func()        // asks the program to stop; every test does at its end
+	gone chan struct{} // closed when it has
 }
 
 func newWorld(t *testing.T, change func(*app.Config)) *world {
 	t.Helper()
-	w := &world{t: t, log: &logged{}}
+	w := &world{t: t, log: &logged{}, gone: make(chan struct{})}
 	policy := delivery.DefaultPolicy()
 	policy.Schedule = delivery.Schedule{0, 50 * time.Millisecond, 50 * time.Millisecond}
 	policy.SpacingFirst, policy.SpacingLongest = time.Millisecond, 10*time.Millisecond
@@ -57,7 +58,10 @@ func newWorld(t *testing.T, change func(*app.Config)) *world {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	w.stop = stop
 	ended := make(chan error, 1)
-	go func() { ended <- w.Serve(ctx) }()
+	go func() {
+		defer close(w.gone)
+		ended <- w.Serve(ctx)
+	}()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

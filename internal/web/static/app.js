@@ -74,6 +74,19 @@ function look() {
 setInterval(look, 10000); // the day of each endpoint is summed up for it
 document.addEventListener("visibilitychange", look);
 
+// A live list says when it hears nothing any more, and looks at what it missed once it does again. Whose session has ended is
+// led to the sign-in page by a reload.
+document.addEventListener("htmx:sse:error", ({ detail }) => {
+  if (detail.status === 401) location.reload();
+  for (const line of document.querySelectorAll("[data-lost]")) line.textContent = line.dataset.lost;
+});
+document.addEventListener("htmx:sse:after:connection", ({ target }) => {
+  for (const line of document.querySelectorAll("[data-lost]:not(:empty)")) {
+    line.textContent = "";
+    target.dispatchEvent(new Event("moved"));
+  }
+});
+
 // What scrolls by itself can be reached by keys: not every browser sees to that.
 const scrolled = new ResizeObserver((all) => {
   for (const { target } of all) {
