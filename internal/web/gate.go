@@ -305,9 +305,15 @@ func (s *Server) foreign(w http.ResponseWriter, r *http.Request) {
 	s.fail(&visit{w: w, r: r, id: newRequestID()}, errForeign)
 }
 
-// nothing answers what no route matches.
+// nothing answers what no route matches. Where only a form is sent leads to the page of the form: the address stays in the
+// browser beside what was wrong with the form or was counted, and somebody may open it again.
 func (s *Server) nothing(w http.ResponseWriter, r *http.Request) {
 	v := &visit{w: w, r: r, id: newRequestID()}
+	sent := &http.Request{Method: http.MethodPost, URL: r.URL, Host: r.Host}
+	if _, pattern := s.mux.Handler(sent); r.Method == http.MethodGet && strings.HasPrefix(pattern, "POST ") {
+		_ = v.see(s.pageBehind(&visit{r: sent}))
+		return
+	}
 	if err := s.recognize(v); err != nil {
 		s.fail(v, err)
 		return

@@ -159,7 +159,9 @@ func TestALinkIsBegunByAFormOfOursOnly(t *testing.T) {
 	}
 	req.Header.Set("Sec-Fetch-Site", "cross-site")
 	zoe.do(req, http.StatusForbidden)
-	zoe.get("/settings/profile/link", http.StatusNotFound)
+	if at := zoe.get("/settings/profile/link", http.StatusOK).path; at != "/settings/profile" {
+		t.Errorf("opened as a page, the address of the form leads to %s", at)
+	}
 	if zoe.ticket() != "" {
 		t.Error("a link was begun")
 	}

@@ -41,3 +41,21 @@ func TestAReloadAfterATestSendsNoOther(t *testing.T) {
 		t.Errorf("there are %d tests, want the 2 that somebody pressed a button for", got)
 	}
 }
+
+// The address that a form was sent to stays in the browser, and opened again it was nothing.
+func TestWhereAFormIsSentLeadsToItsPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	zoe := w.owner()
+	endpoint := zoe.post("/endpoints/new", http.StatusOK, "url", newReceiver(t).URL, "events", "*").find(`href="(/endpoints/ep_[a-z0-9]+)"`)
+	for sent, page := range map[string]string{
+		endpoint + "/test": endpoint, endpoint + "/enable": endpoint, endpoint + "/secret/check": endpoint, "/dead-letters/retry": "/dead-letters", "/dead-letters/discard": "/dead-letters",
+		"/deliveries/held/send": "/deliveries?status=held", "/settings/members/invite": "/settings/members", "/event-types/scan.completed/publish": "/event-types/scan.completed",
+	} {
+		if got := zoe.get(sent, http.StatusOK).path; got != page {
+			t.Errorf("%s leads to %s, want %s", sent, got, page)
+		}
+	}
+	zoe.get("/dead-letters/other", http.StatusNotFound)
+	w.somebody().get("/dead-letters/retry", http.StatusOK).has("Sign in")
+}
