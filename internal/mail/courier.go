@@ -174,7 +174,7 @@ func (c *Courier) deliver(ctx context.Context, l store.Letter) (goesOn bool, err
 		return false, err // the lease ends, and the letter is tried again
 	}
 	if !slices.Contains(to, l.Email) {
-		return true, c.end(ctx, l, store.MailDropped, "This address is not told any more.")
+		return true, c.pass(ctx, l, to)
 	}
 	s, err := c.site(ctx, l)
 	if err != nil {
@@ -226,6 +226,24 @@ func (c *Courier) after(ctx context.Context, l store.Letter, p *Problem) error {
 	return lost(c.Store.PostponeLetter(ctx, l, p.Text, now.Add(later)))
 }
 
+// mostPassed bounds the mails that are written at once when a letter is handed on.
+const mostPassed = 1000
+
+// pass hands a letter on to those who are told now: what it tells was noticed before that changed, and who changes
+// that drops no news by it.
+func (c *Courier) pass(ctx context.Context, l store.Letter, to []string) error {
+	if len(to) == 0 {
+		return c.end(ctx, l, store.MailDropped, "This address is not told any more, and nobody else is.")
+	}
+	now, err := c.Store.Clock(ctx)
+	if err != nil {
+		return err
+	}
+	l.Mails = l.Mails[:min(len(l.Mails), max(1, mostPassed/len(to)))]
+	c.Log.Info("mail handed on; its address is not told any more", attrs(l)...)
+	return lost(c.Store.PassLetter(ctx, l, passed(l.Mails, to, now), "This address is not told any more: those who are told now have it.", now))
+}
+
 // end ends a letter.
 func (c *Courier) end(ctx context.Context, l store.Letter, state store.MailState, problem string, more ...any) error {
 	now, err := c.Store.Clock(ctx)
@@ -241,7 +259,7 @@ func (c *Courier) end(ctx context.Context, l store.Letter, state store.MailState
 	case store.MailUnknown:
 		c.Log.Warn("mail given up; nobody knows whether it arrived", why...)
 	case store.MailDropped:
-		c.Log.Warn("mail dropped; its address is not told any more", why...)
+		c.Log.Warn("mail dropped; its address is not told any more, and nobody else is", why...)
 	default:
 		c.Log.Warn("mail given up", why...)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -187,8 +188,27 @@ func Rows(n store.NoticeRow, f Facts, to []string, now time.Time) ([]store.Mail,
 	return rows, nil
 }
 
-// idOf makes the id of a mail.
-func idOf(notice, email string) string {
-	sum := sha256.Sum256([]byte(notice + "\x00" + email))
+// passed gives mails that tell other addresses what some were to tell, in the order in which it happened: what happened
+// earlier on a topic is not told after what happened later.
+func passed(mails []store.Mail, to []string, now time.Time) []store.Mail {
+	mails = slices.SortedStableFunc(slices.Values(mails), func(a, b store.Mail) int { return a.HappenedAt.Compare(b.HappenedAt) })
+	var rows []store.Mail
+	for _, m := range mails {
+		m.Again, m.CreatedAt = kindOf(m.Kind).again, now
+		if m.HappenedAt.After(now) { // the clock was put back since
+			m.HappenedAt = now
+		}
+		from := m.ID
+		for _, email := range to {
+			m.ID, m.Email = idOf(from, email), email
+			rows = append(rows, m)
+		}
+	}
+	return rows
+}
+
+// idOf makes the id of a mail to an address, of the id of a notice, or of the mail that it takes the place of.
+func idOf(of, email string) string {
+	sum := sha256.Sum256([]byte(of + "\x00" + email))
 	return "mail_" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:15]))
 }

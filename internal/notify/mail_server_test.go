@@ -242,7 +242,7 @@ func TestWhoIsRemovedGetsNothingThatWaits(t *testing.T) {
 		if got := s.Mails(); len(got) != 1 || got[0].To != "oncall@example.com" {
 			t.Errorf("told:\n%s", subjects(s))
 		}
-		if got := w.outcomes(); !strings.Contains(got, "dropped: This address is not told any more.") {
+		if got := w.outcomes(); !strings.Contains(got, "dropped: This address is not told any more: those who are told now have it.") {
 			t.Errorf("they are %s", got)
 		}
 	})

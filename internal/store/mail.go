@@ -29,6 +29,10 @@ type Mails interface {
 	// goes to its mailbox before `rest`. Unless it was sent, there is an audit row in its
 	// account. ErrLeaseLost when the lease was.
 	EndLetter(ctx context.Context, l Letter, state MailState, problem string, now, rest time.Time) error
+	// PassLetter drops l.Mails, whose address is not told any more, and writes mails that tell others the same,
+	// each unless its address was told just that, or what happened later. A letter that has more rows is due again at once; else
+	// it has ended, and there is an audit row. ErrLeaseLost when the lease was.
+	PassLetter(ctx context.Context, l Letter, mails []Mail, problem string, now time.Time) error
 	// PostponeLetter gives the lease back; the letter is due again at a time, and l.Handed is kept with
 	// it. ErrLeaseLost when the lease was.
 	PostponeLetter(ctx context.Context, l Letter, problem string, until time.Time) error
@@ -73,7 +77,7 @@ const (
 	MailRefused MailState = "refused"  // the mail server takes none for that address
 	MailGivenUp MailState = "given_up" // it was tried long enough
 	MailUnknown MailState = "unknown"  // the mail server was given it and did not say whether it took it
-	MailDropped MailState = "dropped"  // the address is not told any more
+	MailDropped MailState = "dropped"  // the address is not told any more, and others are in its place
 )
 
 // Mail is one thing to be told to one address.

@@ -241,7 +241,7 @@ func mailState(s store.MailState) string {
 	case store.MailUnknown:
 		return "unknown whether it arrived"
 	case store.MailDropped:
-		return "dropped: the address is told no more"
+		return "not sent here: the address is told no more"
 	}
 	return "waiting"
 }

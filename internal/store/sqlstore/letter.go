@@ -107,6 +107,66 @@ func (s *Store) HandLetter(ctx context.Context, l store.Letter, until time.Time)
 	})
 }
 
+// PassLetter hands on what a letter has. All mailboxes are locked first, in the order in which queueMails locks them.
+func (s *Store) PassLetter(ctx context.Context, l store.Letter, mails []store.Mail, problem string, now time.Time) error {
+	emails := []string{l.Email}
+	for _, m := range mails {
+		emails = append(emails, m.Email)
+	}
+	slices.Sort(emails)
+	return s.write(ctx, "hand letter on", func(ctx context.Context, c conn) error {
+		for _, email := range slices.Compact(slices.Clone(emails)) {
+			if err := lockMailbox(ctx, c, l.AccountID, email); err != nil {
+				return err
+			}
+		}
+		err := held(c.exec(ctx, `update account_mailboxes set token = 0, due_at = $1 where account_id = $2 and email = $3 and token = $4`, ms(now), l.AccountID, l.Email, l.Token))
+		if err != nil {
+			return err
+		}
+		for _, m := range l.Mails {
+			_, err := c.exec(ctx, `update mails set state = 'dropped', problem = $1, ended_at = $2 where id = $3 and state = 'waiting'`, problem, ms(now), m.ID)
+			if err != nil {
+				return err
+			}
+		}
+		if err := passMails(ctx, c, mails); err != nil {
+			return err
+		}
+		return endPassed(ctx, c, l, problem, now)
+	})
+}
+
+// passMails writes those mails of which their addresses do not know already: facts have the moment, so that
+// the same ones are of the same notice (index mails_topic).
+func passMails(ctx context.Context, c conn, mails []store.Mail) error {
+	for _, m := range mails {
+		var known bool
+		err := c.row(ctx, `select exists (select 1 from mails where account_id = $1 and email = $2 and topic = $3 and kind = $4 and facts = $5 and state <> 'dropped')`,
+			m.AccountID, m.Email, m.Topic, string(m.Kind), string(m.Facts)).Scan(&known)
+		if err != nil {
+			return err
+		}
+		if known {
+			continue
+		}
+		if err := queueMails(ctx, c, []store.Mail{m}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endPassed ends a letter of which nothing is left. Nothing was sent, so that its mailbox need not rest.
+func endPassed(ctx context.Context, c conn, l store.Letter, problem string, now time.Time) error {
+	n, err := c.exec(ctx, `update account_mailboxes set letter = '', attempts = 0, handed = 0 where account_id = $1 and email = $2
+		and not exists (select 1 from mails where account_id = $1 and email = $2 and letter = $3 and state = 'waiting')`, l.AccountID, l.Email, l.ID) // index mails_mailbox
+	if err != nil || n == 0 {
+		return err
+	}
+	return insertAudit(ctx, c, store.AuditEntry{AccountID: l.AccountID, Actor: store.System, Action: "mail." + string(store.MailDropped), Object: l.ID, Detail: l.Email + ": " + problem, At: now})
+}
+
 // EndLetter ends a letter. What came for its mailbox meanwhile is due after the rest.
 func (s *Store) EndLetter(ctx context.Context, l store.Letter, state store.MailState, problem string, now, rest time.Time) error {
 	return s.write(ctx, "end letter", func(ctx context.Context, c conn) error {

@@ -16,8 +16,7 @@ func queueMails(ctx context.Context, c conn, mails []store.Mail) error {
 		return cmp.Or(cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.Email, b.Email))
 	})
 	for _, m := range mails {
-		_, err := c.exec(ctx, `insert into account_mailboxes (account_id, email) values ($1, $2) on conflict (account_id, email) do update set email = excluded.email`, m.AccountID, m.Email)
-		if err != nil {
+		if err := lockMailbox(ctx, c, m.AccountID, m.Email); err != nil {
 			return err
 		}
 		told, err := toldAlready(ctx, c, m)
@@ -49,14 +48,20 @@ func queueMails(ctx context.Context, c conn, mails []store.Mail) error {
 	return nil
 }
 
+// lockMailbox locks a mailbox's row, and makes it first where there is none.
+func lockMailbox(ctx context.Context, c conn, accountID, email string) error {
+	_, err := c.exec(ctx, `insert into account_mailboxes (account_id, email) values ($1, $2) on conflict (account_id, email) do update set email = excluded.email`, accountID, email)
+	return err
+}
+
 // ahead is how far ahead a mail lies at least that was written before the clock was put back. One that lies less
 // ahead was written at the same time: whoever was first to lock the mailbox had read the clock last.
 const ahead = time.Minute
 
 // toldAlready reports whether the mailbox was told what happened later on the topic, or the same not long
-// before (index mails_topic). What was written before the clock was put back happened before.
+// before (index mails_topic). What was written before the clock was put back happened before; what was dropped was not told.
 func toldAlready(ctx context.Context, c conn, m store.Mail) (told bool, err error) {
-	err = c.row(ctx, `select exists (select 1 from mails where account_id = $1 and email = $2 and topic = $3 and created_at <= $7
+	err = c.row(ctx, `select exists (select 1 from mails where account_id = $1 and email = $2 and topic = $3 and state <> 'dropped' and created_at <= $7
 			and (happened_at > $4 or created_at > $5 and created_at < $6))`,
 		m.AccountID, m.Email, m.Topic, ms(m.HappenedAt), ms(m.CreatedAt.Add(-m.Again)), ms(m.CreatedAt.Add(m.Again)), ms(m.CreatedAt.Add(ahead))).Scan(&told)
 	return told, err

@@ -146,7 +146,7 @@ func unscoped() map[string]string {
 		"Value": node, "SetValueOnce": node, "Close": node, "Announce": node, "Listen": node,
 		"Due": dispatcher, "Claim": dispatcher, "Record": dispatcher, "Return": dispatcher, "Settle": dispatcher, "Rewind": dispatcher,
 		"Lane": dispatcher, "WriteStats": dispatcher, "ClaimJobs": dispatcher, "ListNotices": dispatcher, "Troubled": watcher, "Watched": watcher, "DeleteNotice": dispatcher,
-		"ClaimLetter": dispatcher, "HandLetter": dispatcher, "EndLetter": dispatcher, "PostponeLetter": dispatcher,
+		"ClaimLetter": dispatcher, "HandLetter": dispatcher, "EndLetter": dispatcher, "PassLetter": dispatcher, "PostponeLetter": dispatcher,
 		"AdoptMails": node, "DeleteMails": node, "DeleteReveals": node, "AddRecipient": own, "TestTurn": own,
 		"Account": admin, "CreateAccount": admin, "DeleteAccount": admin, "ListAccounts": admin,
 		"AddAudit": own, "CreateLink": own,

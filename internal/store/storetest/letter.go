@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -359,6 +361,111 @@ func letterRefused(w *world) {
 		w.t.Errorf("the other account's mail is %s", theirs[0].State)
 	}
 	w.endLetter(w.mustLetter(email, at(time.Hour)), store.MailSent, at(time.Hour))
+}
+
+// letterPassed has two mailboxes that are told no more hand on what they have to a third, which knows some of it.
+func letterPassed(w *world) {
+	w.emptied()
+	old, other, now := newEmail(), newEmail(), newEmail()
+	of := func(n int, email string) store.Mail { // of the n-th notice
+		m := mailTo(w.account, email)
+		m.Topic, m.Facts = fmt.Sprintf("alert:ep_check:%d", max(n, 3)), fmt.Appendf(nil, `{"at":%d}`, n)
+		m.CreatedAt, m.HappenedAt = at(time.Duration(n)*time.Second), at(time.Duration(n)*time.Second)
+		return m
+	}
+	to := func(l store.Letter, email string) store.Letter {
+		l.Mails = slices.Clone(l.Mails)
+		for i, m := range l.Mails {
+			l.Mails[i].ID, l.Mails[i].Email, l.Mails[i].CreatedAt = m.ID+email, email, at(time.Minute)
+		}
+		return l
+	}
+	waits := func(email string) (facts []string) {
+		for _, m := range slices.Backward(w.mails()) {
+			if m.Email == email && m.State == store.MailWaiting {
+				facts = append(facts, string(m.Facts))
+			}
+		}
+		slices.Sort(facts)
+		return facts
+	}
+	w.tell(of(1, old), of(3, old), of(4, old), of(1, other), of(6, other), of(3, now))
+	letters := map[string]store.Letter{}
+	for range 3 {
+		l, _ := w.letter(at(time.Minute))
+		letters[l.Email] = l
+	}
+	w.endLetter(letters[now], store.MailSent, at(time.Minute))
+	for _, email := range []string{old, other} {
+		l := letters[email]
+		stale := l
+		stale.Token++
+		w.wantError("by a lease that is over", w.s.PassLetter(w.ctx(), stale, to(l, now).Mails, "gone", at(time.Minute)), store.ErrLeaseLost)
+		w.must("hand it on", w.s.PassLetter(w.ctx(), l, to(l, now).Mails, "gone", at(time.Minute)))
+		w.wantError("hand it on twice", w.s.PassLetter(w.ctx(), l, nil, "gone", at(time.Minute)), store.ErrLeaseLost)
+	}
+	// 1 happened before 3, on the same topic, and 3 was told.
+	want := []string{`{"at":4}`, `{"at":6}`}
+	w.equal("what waits", waits(now), want)
+	w.equal("what waits in the others", append(waits(old), waits(other)...), []string(nil))
+	if n := len(w.audit(10)); n != 2 {
+		w.t.Errorf("%d audit rows, want one of each", n)
+	}
+	// It comes back: what was dropped there was not told.
+	l := w.mustLetter(now, at(time.Hour))
+	w.must("hand it back", w.s.PassLetter(w.ctx(), l, to(l, old).Mails, "gone", at(time.Hour)))
+	w.equal("what waits there", waits(old), want)
+	w.emptied()
+}
+
+func letterPassedInParts(w *world) {
+	w.emptied()
+	email := newEmail()
+	for range 3 {
+		w.tell(mailTo(w.account, email))
+	}
+	for left := 3; left > 0; left-- {
+		l := w.mustLetter(email, at(0))
+		if l.Count != left || len(w.audit(10)) != 0 {
+			w.t.Errorf("%d are left of it, and %d audit rows; want %d, and none before its end", l.Count, len(w.audit(10)), left)
+		}
+		l.Mails = l.Mails[:1]
+		w.must("hand on one", w.s.PassLetter(w.ctx(), l, nil, "gone", at(0)))
+	}
+	if l, ok := w.letter(at(time.Hour)); ok {
+		w.t.Errorf("claimed although nothing is left: %+v", l)
+	}
+	for _, m := range w.mails() {
+		if m.State != store.MailDropped || m.Problem != "gone" {
+			w.t.Errorf("%s is %s", m.ID, m.State)
+		}
+	}
+	if n := len(w.audit(10)); n != 1 {
+		w.t.Errorf("%d audit rows, want one", n)
+	}
+}
+
+// letterPassedAtOnce has two mailboxes hand on to each other, while others tell both.
+func letterPassedAtOnce(w *world) {
+	w.emptied()
+	const times = 10
+	a, b := newEmail(), newEmail()
+	for range times {
+		w.tell(mailTo(w.account, a), mailTo(w.account, b))
+		first, _ := w.letter(at(0))
+		second, _ := w.letter(at(0))
+		letters := map[string]store.Letter{first.Email: first, second.Email: second}
+		w.atOnce(2, func(i int) error {
+			l, to := letters[a], b
+			if i == 1 {
+				l, to = letters[b], a
+			}
+			m := l.Mails[0]
+			m.ID, m.Email = newID("mail_"), to
+			return w.s.PassLetter(w.ctx(), l, []store.Mail{m}, "gone", at(0))
+		})
+		w.emptied()
+	}
 }
 
 func letterBeyond(w *world) {
