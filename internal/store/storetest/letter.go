@@ -448,10 +448,14 @@ func letterPassedInParts(w *world) {
 // letterPassedAtOnce has two mailboxes hand on to each other, while others tell both.
 func letterPassedAtOnce(w *world) {
 	w.emptied()
-	const times = 10
+	const times, waiting = 3, 50 // to hold the one mailbox for a while before the other is needed
 	a, b := newEmail(), newEmail()
 	for range times {
-		w.tell(mailTo(w.account, a), mailTo(w.account, b))
+		var mails []store.Mail
+		for range waiting {
+			mails = append(mails, mailTo(w.account, a), mailTo(w.account, b))
+		}
+		w.tell(mails...)
 		first, _ := w.letter(at(0))
 		second, _ := w.letter(at(0))
 		letters := map[string]store.Letter{first.Email: first, second.Email: second}
@@ -460,9 +464,11 @@ func letterPassedAtOnce(w *world) {
 			if i == 1 {
 				l, to = letters[b], a
 			}
-			m := l.Mails[0]
-			m.ID, m.Email = newID("mail_"), to
-			return w.s.PassLetter(w.ctx(), l, []store.Mail{m}, "gone", at(0))
+			passed := slices.Clone(l.Mails)
+			for i := range passed {
+				passed[i].ID, passed[i].Email = newID("mail_"), to
+			}
+			return w.s.PassLetter(w.ctx(), l, passed, "gone", at(0))
 		})
 		w.emptied()
 	}
