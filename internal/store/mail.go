@@ -99,6 +99,9 @@ type Mail struct {
 	State   MailState
 	EndedAt time.Time
 	Problem string // of the last try, in words for the account; "" = none
+	// DueAt is when it goes at the earliest, of one that waits and is not being sent: after the rest of its mailbox, or at the
+	// next try. Zero = not known: it waits for the letter that is on its way.
+	DueAt time.Time
 }
 
 // LetterClaim asks for a letter.

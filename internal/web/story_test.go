@@ -436,6 +436,11 @@ func TestPeopleAreToldByMail(t *testing.T) {
 			t.Errorf("a secret is in a mail:\n%s", m.Raw)
 		}
 	}
+	second := newReceiver(t)
+	second.answer(http.StatusInternalServerError, "no")
+	zoe.post("/endpoints/new", http.StatusOK, "url", second.URL, "events", "*")
+	publish(t, zoe.key(), "example.org")
+	zoe.until("/settings/notifications", "data-due>in ").has("<td>waiting, ", "</time> at the earliest</td>")
 	zoe.post("/settings/notifications/remove", http.StatusOK, "email", "oncall@example.com").has("The address was removed", "owners and admins are told")
 	zoe.post("/settings/notifications/remove", http.StatusNotFound, "email", "oncall@example.com")
 }

@@ -101,13 +101,15 @@ func (s *Store) MailAddresses(ctx context.Context, accountID string) ([]string, 
 	return all, reading("read members to be told", err)
 }
 
-const selectMail = `select id, account_id, email, topic, endpoint_id, kind, facts, state, problem, created_at, happened_at, ended_at from mails`
+// selectMail reads mails, and of those that wait when their mailbox is due, while nobody has leased it (its primary key).
+const selectMail = `select id, account_id, email, topic, endpoint_id, kind, facts, state, problem, created_at, happened_at, ended_at,
+	coalesce((select b.due_at from account_mailboxes b where mails.state = 'waiting' and b.account_id = mails.account_id and b.email = mails.email and b.letter = mails.letter and b.token = 0), 0) from mails`
 
 func scanMail(r scanner) (m store.Mail, err error) {
 	var facts string
-	var created, happened, ended int64
-	err = r.Scan(&m.ID, &m.AccountID, &m.Email, &m.Topic, &m.EndpointID, &m.Kind, &facts, &m.State, &m.Problem, &created, &happened, &ended)
-	m.Facts, m.CreatedAt, m.HappenedAt, m.EndedAt = []byte(facts), at(created), at(happened), at(ended)
+	var created, happened, ended, due int64
+	err = r.Scan(&m.ID, &m.AccountID, &m.Email, &m.Topic, &m.EndpointID, &m.Kind, &facts, &m.State, &m.Problem, &created, &happened, &ended, &due)
+	m.Facts, m.CreatedAt, m.HappenedAt, m.EndedAt, m.DueAt = []byte(facts), at(created), at(happened), at(ended), at(due)
 	return m, err
 }
 

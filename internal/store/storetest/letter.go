@@ -298,7 +298,9 @@ func letterPostponed(w *world) {
 	w.tell(m)
 	l := w.mustLetter(m.Email, at(0))
 	w.must("postpone", w.s.PostponeLetter(w.ctx(), l, "the mail server is away", at(2*time.Minute)))
-	w.equal("mails", w.mails(), []store.Mail{inState(m, store.MailWaiting, time.Time{}, "the mail server is away")})
+	want := inState(m, store.MailWaiting, time.Time{}, "the mail server is away")
+	want.DueAt = at(2 * time.Minute)
+	w.equal("mails", w.mails(), []store.Mail{want})
 	if l, ok := w.letter(at(2*time.Minute - time.Millisecond)); ok {
 		w.t.Errorf("claimed too early: %+v", l)
 	}

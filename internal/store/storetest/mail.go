@@ -12,6 +12,7 @@ import (
 // mailChecks are alone: letters are claimed over all accounts.
 func mailChecks() []check {
 	return []check{
+		{"a mail that waits tells when it goes at the earliest", mailDue},
 		{"a mail is written with the end of its notice and kept as it was", mailKept},
 		{"a notice that is missing writes no mail", mailOfNothing},
 		{"a mail whose id is known is written once", mailTwice},
@@ -73,7 +74,9 @@ func mailKept(w *world) {
 	w.emptied()
 	m := mailTo(w.account, newEmail())
 	w.tell(m)
-	w.equal("mails", w.mails(), []store.Mail{inState(m, store.MailWaiting, time.Time{}, "")})
+	waiting := inState(m, store.MailWaiting, time.Time{}, "")
+	waiting.DueAt = at(0)
+	w.equal("mails", w.mails(), []store.Mail{waiting})
 	w.equal("notices", w.notices(), []store.NoticeRow(nil))
 	l := w.mustLetter(m.Email, at(0))
 	w.equal("letter", l, store.Letter{ID: m.ID, AccountID: w.account, Email: m.Email, Mails: []store.Mail{inState(m, store.MailWaiting, time.Time{}, "")}, Count: 1, Attempts: 1, Sent: 1, Token: l.Token})
@@ -85,6 +88,32 @@ func mailKept(w *world) {
 	if len(w.audit(10)) != 0 {
 		w.t.Error("a mail that was sent has left an audit row")
 	}
+}
+
+func mailDue(w *world) {
+	w.emptied()
+	email := newEmail()
+	due := func(what string, want ...time.Time) {
+		w.t.Helper()
+		var got []time.Time
+		for _, m := range slices.Backward(w.mails()) {
+			got = append(got, m.DueAt)
+		}
+		w.equal(what, got, want)
+	}
+	w.tell(mailTo(w.account, email))
+	due("at once", at(0))
+	l := w.mustLetter(email, at(0))
+	second := mailTo(w.account, email)
+	second.CreatedAt = at(time.Second)
+	w.tell(second)
+	due("while it is sent", time.Time{}, time.Time{})
+	w.must("postpone", w.s.PostponeLetter(w.ctx(), l, "no", at(2*time.Minute)))
+	due("at the next try, and not what waits for its end", at(2*time.Minute), time.Time{})
+	w.endLetter(w.mustLetter(email, at(2*time.Minute)), store.MailSent, at(3*time.Minute))
+	due("after the rest", time.Time{}, at(8*time.Minute))
+	w.emptied()
+	due("when all are sent", time.Time{}, time.Time{})
 }
 
 func mailOfNothing(w *world) {
