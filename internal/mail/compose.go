@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
@@ -18,6 +19,9 @@ const Most = 50
 // mostRead is how many rows of a letter are read to find out what is still true and what is gravest:
 // more than an account has endpoints, unless the operator lets it have that many.
 const mostRead = 1000
+
+// overRank is how grave a disabling is that is over: as the end of an alert.
+const overRank = 3
 
 // Lengths of texts from outside, in characters.
 const (
@@ -75,10 +79,18 @@ func thingsOf(mails []store.Mail) []thing {
 
 // gravest gives the n gravest, in the order in which they happened.
 func gravest(all []thing, n int) []thing {
-	all = slices.SortedStableFunc(slices.Values(all), func(a, b thing) int { return cmp.Compare(a.kind.rank, b.kind.rank) })
+	all = slices.SortedStableFunc(slices.Values(all), func(a, b thing) int { return cmp.Compare(a.rank(), b.rank()) })
 	all = all[:min(n, len(all))]
 	inOrder(all)
 	return all
+}
+
+// rank says how grave it is, 0 the most: a disabling that is over is not.
+func (t thing) rank() int {
+	if t.Since {
+		return overRank
+	}
+	return t.kind.rank
 }
 
 // inOrder sorts things by when they happened: not by At, which is what the clock said, before it was put back, too.
@@ -86,7 +98,8 @@ func inOrder(all []thing) {
 	slices.SortStableFunc(all, func(a, b thing) int { return a.HappenedAt.Compare(b.HappenedAt) })
 }
 
-// compose puts a letter into words. It is the same for the same letter, so that a repeated one is.
+// compose puts a letter into words. It is the same for the same letter, so that a repeated one is, unless an endpoint that
+// it tells disabled was enabled between the two.
 func compose(l store.Letter, s site) message {
 	if l.Attempts > fullTries {
 		l.Mails = bare(l.Mails)
@@ -171,7 +184,12 @@ func (s site) why(b *strings.Builder) {
 }
 
 // page is the address of the page of an endpoint that helps on.
-func (s site) page(t thing) string { return s.url + "/endpoints/" + t.EndpointID + t.kind.page }
+func (s site) page(t thing) string {
+	if t.Since {
+		return s.url + "/endpoints/" + t.EndpointID
+	}
+	return s.url + "/endpoints/" + t.EndpointID + t.kind.page
+}
 
 // test is a mail that shows that mail arrives.
 func (s site) test(id, to string) message {
@@ -194,6 +212,9 @@ func factsOf(m store.Mail) Facts {
 	var f Facts
 	_ = json.Unmarshal(m.Facts, &f) // written by Rows
 	f.Host, f.Description = line(f.Host, maxName), line(f.Description, maxName)
+	if m.Kind == delivery.DisabledIt && m.Enabled {
+		f.Since, f.Held, f.Text = true, 0, "It has been enabled since."
+	}
 	f.Class, f.Hint, f.Text = line(f.Class, maxName), line(f.Hint, maxHint), line(f.Text, maxHint)
 	return f
 }

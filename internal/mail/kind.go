@@ -27,6 +27,9 @@ type Facts struct {
 	Hint         string    `json:"hint,omitempty"`  // of the last attempt
 	Text         string    `json:"text,omitempty"`  // what else there is to say, in a sentence
 
+	// Since says that an endpoint that was disabled has been enabled since; it is found out when a letter is put together.
+	Since bool `json:"-"`
+
 	// Of an alert.
 	Alert    delivery.AlertKind `json:"alert,omitempty"`
 	Share    float64            `json:"share,omitempty"`    // of the attempts that speak for it, 0 to 1
@@ -57,14 +60,24 @@ type kind struct {
 var kinds = map[delivery.Notice]kind{
 	delivery.DisabledIt: {
 		about: failures,
-		is:    func(Facts) string { return "was disabled" },
+		is: func(f Facts) string {
+			if f.Since {
+				return "was disabled, and enabled again"
+			}
+			return "was disabled"
+		},
 		more: func(f Facts) string {
 			if f.Reason == string(delivery.ByGone) {
 				return "was disabled because it answered 410 Gone"
 			}
 			return fmt.Sprintf("was disabled after %d failed attempts in a row", f.Failures)
 		},
-		next: always("Nothing is sent to it now, and nothing is lost: what is for it is held. Repair the receiver, send it a test, then enable the endpoint."),
+		next: func(f Facts) string {
+			if f.Since {
+				return "What was held for it is sent. Whether it is well its next attempts will show."
+			}
+			return "Nothing is sent to it now, and nothing is lost: what is for it is held. Repair the receiver, send it a test, then enable the endpoint."
+		},
 		page: "/recover",
 	},
 	delivery.Warning: {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/mail/mailtest"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
@@ -115,6 +116,44 @@ func TestAllThatWaitsIsHandedOn(t *testing.T) {
 		w.must(err)
 		if len(rows) == 0 || slices.ContainsFunc(rows, func(r store.AuditEntry) bool { return !strings.HasPrefix(r.Detail, "zoe@example.com: ") }) {
 			t.Errorf("audit: %+v", rows)
+		}
+	})
+}
+
+// Two endpoints are disabled while the mailbox rests, and one of them is enabled before its mail goes.
+func TestAMailDoesNotTellDisabledWhatHasBeenEnabledSince(t *testing.T) {
+	mailed(t, func(w *world, s *mailtest.Server) {
+		w.policy.DisableAfter = 1
+		defer w.post(s)()
+		disable := func(id string) {
+			w.endpoint(account, id, "domain.added")
+			w.fail(id, "domain.added", 1)
+			w.pass(time.Minute)
+		}
+		enable := func(id string) {
+			_, err := w.db.SetState(w.t.Context(), account, id, delivery.Enabled, delivery.NotDisabled, time.Now())
+			w.must(err)
+		}
+		disable("ep_first")
+		disable("ep_well")
+		enable("ep_well")
+		w.pass(5 * time.Minute)
+		disable("ep_bad")
+		disable("ep_good")
+		enable("ep_good")
+		w.pass(5 * time.Minute)
+		got := s.Mails()
+		if len(got) != 3 {
+			t.Fatalf("told:\n%s", subjects(s))
+		}
+		if m := got[1]; !strings.HasSuffix(m.Subject, "was disabled, and enabled again") || !strings.Contains(m.Text, "It has been enabled since.") ||
+			strings.Contains(m.Text, "/recover") || strings.Contains(m.Text, "held:") {
+			t.Errorf("of the one alone: %s\n%s", m.Subject, m.Text)
+		}
+		bad, good, _ := strings.Cut(got[2].Text, "\n2. ")
+		if !strings.HasSuffix(got[2].Subject, "was disabled, and 1 more") || strings.Contains(bad, "since") || !strings.Contains(bad, "ep_bad/recover") ||
+			!strings.Contains(good, "It has been enabled since.\n") || !strings.Contains(good, "endpoints/ep_good\n") {
+			t.Errorf("of both: %s\n%s", got[2].Subject, got[2].Text)
 		}
 	})
 }

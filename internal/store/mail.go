@@ -102,6 +102,8 @@ type Mail struct {
 	// DueAt is when it goes at the earliest, of one that waits and is not being sent: after the rest of its mailbox, or at the
 	// next try. Zero = not known: it waits for the letter that is on its way.
 	DueAt time.Time
+	// Enabled, in a letter, says that its endpoint is enabled when the letter is claimed: one that it tells disabled has been enabled since.
+	Enabled bool
 }
 
 // LetterClaim asks for a letter.

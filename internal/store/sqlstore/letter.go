@@ -96,7 +96,28 @@ func readLetter(ctx context.Context, c conn, l *store.Letter, most int) error {
 		return err
 	}
 	slices.Reverse(l.Mails)
+	if err := readEnabled(ctx, c, l); err != nil {
+		return err
+	}
 	return c.row(ctx, `select count(*) from mails where account_id = $1 and email = $2 and letter = $3 and state = 'waiting'`, l.AccountID, l.Email, l.ID).Scan(&l.Count)
+}
+
+// readEnabled finds out of which of a letter's endpoints it is not true any more that they are disabled.
+func readEnabled(ctx context.Context, c conn, l *store.Letter) error {
+	rs, err := c.query(ctx, `select distinct e.id from mails m join endpoints e on e.id = m.endpoint_id and e.account_id = m.account_id
+		where m.account_id = $1 and m.email = $2 and m.letter = $3 and m.state = 'waiting' and e.state = 'enabled'`, l.AccountID, l.Email, l.ID)
+	ids, err := collect(rs, err, func(r scanner) (id string, err error) { return id, r.Scan(&id) })
+	if err != nil {
+		return err
+	}
+	enabled := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		enabled[id] = true
+	}
+	for i := range l.Mails {
+		l.Mails[i].Enabled = enabled[l.Mails[i].EndpointID]
+	}
+	return nil
 }
 
 // HandLetter notes that the mail server may have it.

@@ -12,6 +12,7 @@ import (
 // mailChecks are alone: letters are claimed over all accounts.
 func mailChecks() []check {
 	return []check{
+		{"a letter tells which of its endpoints are enabled", letterEnabled},
 		{"a mail that waits tells when it goes at the earliest", mailDue},
 		{"a mail is written with the end of its notice and kept as it was", mailKept},
 		{"a notice that is missing writes no mail", mailOfNothing},
@@ -114,6 +115,28 @@ func mailDue(w *world) {
 	due("after the rest", time.Time{}, at(8*time.Minute))
 	w.emptied()
 	due("when all are sent", time.Time{}, time.Time{})
+}
+
+func letterEnabled(w *world) {
+	w.emptied()
+	email := newEmail()
+	var mails []store.Mail
+	disabled := w.newEndpoint()
+	_, err := w.s.SetState(w.ctx(), w.account, disabled, delivery.Disabled, delivery.ByHand, at(0))
+	w.must("disable", err)
+	for _, id := range []string{w.newEndpoint(), disabled, newWorld(w.t, w.s).newEndpoint(), "ep_missing"} {
+		m := mailTo(w.account, email)
+		m.EndpointID = id
+		mails = append(mails, m)
+	}
+	w.tell(mails...)
+	l := w.mustLetter(email, at(0))
+	for _, m := range l.Mails {
+		if want := m.EndpointID == mails[0].EndpointID; m.Enabled != want {
+			w.t.Errorf("endpoint %s is enabled: %t, want %t", m.EndpointID, m.Enabled, want)
+		}
+	}
+	w.endLetter(l, store.MailSent, at(0))
 }
 
 func mailOfNothing(w *world) {
