@@ -74,7 +74,7 @@ var kinds = map[delivery.Notice]kind{
 		},
 		next: func(f Facts) string {
 			if f.Since {
-				return "What was held for it is sent. Whether it is well its next attempts will show."
+				return "Whether it is well its next attempts will show. Its page says whether anything is held still."
 			}
 			return "Nothing is sent to it now, and nothing is lost: what is for it is held. Repair the receiver, send it a test, then enable the endpoint."
 		},
