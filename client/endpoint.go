@@ -59,7 +59,7 @@ type Health struct {
 	Succeeded   int      `json:"succeeded" doc:"Those answered with 2xx in time."`
 	Failed      int      `json:"failed" doc:"The others."`
 	SuccessRate *float64 `json:"success_rate" doc:"Share of attempts that succeeded, 0 to 1; null without attempts."`
-	P50         *float64 `json:"p50_ms" doc:"Half of the attempts took at most this many milliseconds; null without attempts."`
+	P50         *float64 `json:"p50_ms" doc:"Half of the attempts took at most this many milliseconds: an upper bound, rounded up to 1, 2, 5, 10, 20, 50 and so on to 10000 or 30000; 30000 stands for longer ones, too; null without attempts."`
 	P95         *float64 `json:"p95_ms" doc:"The same for 95 of 100."`
 	P99         *float64 `json:"p99_ms" doc:"The same for 99 of 100."`
 	Delivered   int      `json:"delivered" doc:"Deliveries that came to a good end."`

@@ -26,7 +26,7 @@ type Point struct {
 	Retries   int      `json:"retries" doc:"Attempts made because one before failed. The first of what was let go, or is sent once more by hand, is none."`
 	Delivered int      `json:"delivered" doc:"Deliveries that came to a good end."`
 	Dead      int      `json:"dead" doc:"Deliveries that went to the dead letter queue."`
-	P50       *float64 `json:"p50_ms" doc:"Half of the attempts took at most this many milliseconds; null without attempts."`
+	P50       *float64 `json:"p50_ms" doc:"Half of the attempts took at most this many milliseconds: an upper bound, rounded up to 1, 2, 5, 10, 20, 50 and so on to 10000 or 30000; 30000 stands for longer ones, too; null without attempts."`
 	P95       *float64 `json:"p95_ms" doc:"The same for 95 of 100."`
 }
 

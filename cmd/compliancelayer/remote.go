@@ -169,10 +169,16 @@ func percent(share *float64) string {
 	return strconv.FormatFloat(*share*100, 'f', 1, 64) + " %"
 }
 
-// millis prints milliseconds, "-" when there are none.
+// longestBound is the largest number of milliseconds that the server gives as a bound; it stands for what took longer, too.
+const longestBound = 30_000
+
+// millis prints an upper bound in milliseconds, "-" when there is none.
 func millis(ms *float64) string {
 	if ms == nil {
 		return "-"
+	}
+	if *ms >= longestBound {
+		return strconv.Itoa(longestBound) + " ms, or longer"
 	}
 	return strconv.FormatFloat(*ms, 'f', 0, 64) + " ms"
 }

@@ -75,7 +75,7 @@ func healthTo(window string, s manage.Summary) client.Health {
 }
 
 func latencyTo(d time.Duration) *float64 {
-	ms := milliseconds(d)
+	ms := milliseconds(manage.Bound(d))
 	return &ms
 }
 

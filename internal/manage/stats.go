@@ -3,6 +3,7 @@ package manage
 import (
 	"cmp"
 	"context"
+	"math"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
@@ -24,7 +25,7 @@ type Summary struct {
 	Delivered   int
 	Dead        int           // deliveries that went to the dead letter queue
 	SuccessRate float64       // 0 to 1; 1 when there were no attempts
-	P50         time.Duration // of the time an attempt took, interpolated within its bucket
+	P50         time.Duration // half of the attempts took at most so long: one of store.LatencyBounds, or Longer
 	P95         time.Duration
 	P99         time.Duration
 }
@@ -45,7 +46,7 @@ type Point struct {
 	Retries   int
 	Delivered int
 	Dead      int
-	P50       time.Duration // 0 when there were no attempts
+	P50       time.Duration // as in Summary; 0 when there were no attempts
 	P95       time.Duration
 }
 
@@ -184,9 +185,16 @@ func summarize(rows []store.Stat) Summary {
 	return sum
 }
 
-// percentile estimates the time within which a share of the attempts ended, in a
-// straight line within its bucket. The last bucket has no end: of it the answer is its
-// start. Without attempts it is 0.
+// Longer stands for a time that is past all of store.LatencyBounds, of which nothing else is known.
+const Longer = time.Duration(math.MaxInt64)
+
+// Bound gives a percentile as a number that can be drawn and computed with: the last of store.LatencyBounds stands for Longer, too.
+func Bound(d time.Duration) time.Duration {
+	return min(d, store.LatencyBounds[len(store.LatencyBounds)-1])
+}
+
+// percentile gives the time within which a share of the attempts ended: the bound of the bucket in which it lies. Where in
+// the bucket it lies is not known, and a guess would show times that no attempt took. Without attempts it is 0.
 func percentile(counts []int, share float64) time.Duration {
 	total := 0
 	for _, n := range counts {
@@ -195,15 +203,12 @@ func percentile(counts []int, share float64) time.Duration {
 	if total == 0 {
 		return 0
 	}
-	rank := share * float64(total)
-	below := 0.0
-	lower := time.Duration(0)
-	for i, upper := range store.LatencyBounds {
-		n := float64(counts[i])
-		if n > 0 && below+n >= rank {
-			return lower + time.Duration(float64(upper-lower)*(rank-below)/n)
+	rank, below := share*float64(total), 0.0
+	for i, bound := range store.LatencyBounds {
+		below += float64(counts[i])
+		if counts[i] > 0 && below >= rank {
+			return bound
 		}
-		below, lower = below+n, upper
 	}
-	return lower
+	return Longer
 }

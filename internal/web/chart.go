@@ -35,6 +35,7 @@ const (
 type step struct {
 	at         time.Time
 	ok, failed float64
+	worst      time.Duration // of slownessOf
 	title      string
 }
 
@@ -88,14 +89,19 @@ func barsOf(stats manage.Stats) chart {
 // step. What took longer than a receiver may is drawn as wrong.
 func slownessOf(stats manage.Stats) chart {
 	all := steps(stats.Series, func(s *step, p manage.Point) {
-		took := max(p.P95.Seconds(), s.ok+s.failed)
+		s.worst = max(s.worst, p.P95)
+		took := manage.Bound(s.worst).Seconds()
 		s.ok, s.failed = took, 0
-		if took > delivery.SlowAfter.Seconds() {
+		if s.worst > delivery.SlowAfter {
 			s.ok, s.failed = 0, took
 		}
-		s.title = fmt.Sprintf("%s: 95 of 100 within %s", s.at.Format("15:04"), short(time.Duration(took*float64(time.Second))))
+		s.title = fmt.Sprintf("%s, 95 of 100: %s", s.at.Format("15:04"), within(s.worst))
 	})
-	return draw(stats, all, func(most float64) string { return short(time.Duration(most * float64(time.Second))) })
+	worst := time.Duration(0)
+	for _, one := range all {
+		worst = max(worst, one.worst)
+	}
+	return draw(stats, all, func(float64) string { return within(worst) })
 }
 
 // spark is the small chart of a table's row: the attempts of each hour of a day, and above them how long they took.
@@ -131,12 +137,12 @@ func sparkOf(hours []manage.Point) spark {
 		x, ok, failed := float64(i)*wide, float64(h.Succeeded)*high, float64(h.Failed)*high
 		c.Ok += upright(x, sparkHeight, wide-0.5, ok)
 		c.Failed += upright(x, sparkHeight-ok, wide-0.5, failed)
-		line = append(line, fmt.Sprintf("%.1f,%.1f", x+wide/2, sparkHeight-float64(sparkHeight-2)*float64(h.P95)/float64(slowest)))
+		line = append(line, fmt.Sprintf("%.1f,%.1f", x+wide/2, sparkHeight-float64(sparkHeight-2)*float64(manage.Bound(h.P95))/float64(manage.Bound(slowest))))
 	}
 	if len(line) > 1 {
 		c.Line = strings.Join(line, " ")
 	}
-	c.Says = fmt.Sprintf("%d attempts in 24 hours, the slowest hour %s", attempts, short(slowest))
+	c.Says = fmt.Sprintf("%d attempts in 24 hours, 95 of 100 in the slowest hour: %s", attempts, within(slowest))
 	return c
 }
 
@@ -192,7 +198,7 @@ func alertsOf(e endpointRow, stats manage.Stats) []alert {
 	}
 	all := []alert{
 		watched(e, delivery.AlertFailing, percent(1-stats.SuccessRate)+" of "+fmt.Sprint(stats.Attempts)),
-		watched(e, delivery.AlertSlow, "95 % within "+short(stats.P95)),
+		watched(e, delivery.AlertSlow, "95 %: "+within(stats.P95)),
 		watched(e, delivery.AlertRetries, percent(retries)),
 		{Name: "Disabled", Now: "no"},
 	}

@@ -19,7 +19,7 @@ import (
 
 // functions are what templates can call.
 var functions = template.FuncMap{
-	"asset": asset, "browser": browser, "ago": ago, "due": due, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
+	"asset": asset, "browser": browser, "ago": ago, "due": due, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "within": within, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
 	"mailState": mailState, "counted": counted, "permits": permits, "standing": standing,
 	"args":   func(f Form, dev bool) fieldsView { return fieldsView{f, dev} },
 	"choice": func(f Form, types []manage.EventType) choiceView { return choiceView{f, types} },
@@ -103,6 +103,17 @@ func short(d time.Duration) string {
 		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 	}
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+// within says what is known of a percentile, which is a bound (manage.Summary).
+func within(d time.Duration) string {
+	switch d {
+	case 0:
+		return "no attempts"
+	case manage.Longer:
+		return "more than " + short(manage.Bound(d))
+	}
+	return short(d) + " or less"
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
