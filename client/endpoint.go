@@ -40,7 +40,7 @@ type Endpoint struct {
 	WaitingCount        int           `json:"waiting_count" doc:"Deliveries that wait or are being sent. Counted up to 10000, in lists up to 1000, which means this many or more."`
 	HeldCount           int           `json:"held_count" doc:"Deliveries held until it is enabled; counted likewise."`
 	FailedCount         int           `json:"failed_count" doc:"Deliveries in the dead letter queue; counted likewise."`
-	NextAttemptAt       *Time         `json:"next_attempt_at" doc:"When the next attempt is due."`
+	NextAttemptAt       *Time         `json:"next_attempt_at" doc:"When the next attempt is due of what waits; null when nothing does. What is being sent has none."`
 	LastSuccessAt       *Time         `json:"last_success_at" doc:"When it last answered with 2xx."`
 	Health              Health        `json:"health" doc:"Its last 24 hours."`
 	Alerts              []Alert       `json:"alerts" doc:"What the health watch finds wrong with it now, oldest first."`

@@ -62,7 +62,7 @@ type EndpointView struct {
 	Waiting int       // deliveries pending, retrying or sending, counted up to CountLimit, as all of these
 	Held    int       // deliveries held
 	Failed  int       // deliveries in the dead letter queue
-	NextDue time.Time // of what waits; zero when nothing does
+	NextDue time.Time // of what is pending or retrying; zero when nothing is, though something may be being sent
 }
 
 // CountLimit bounds the counts of a view: beyond it a count says "this many or

@@ -69,6 +69,9 @@ func (e endpointRow) Spark() spark { return sparkOf(e.Hours) }
 // Capped reports that a list counted no further: more may be held.
 func (e endpointRow) Capped() bool { return e.Held >= store.ListCountLimit }
 
+// OnlySends reports that all there is for it is being sent just now.
+func (e endpointRow) OnlySends() bool { return e.Waiting > 0 && e.NextDue.IsZero() }
+
 // ByHand reports that a person disabled it.
 func (e endpointRow) ByHand() bool { return e.DisabledReason == delivery.ByHand }
 
@@ -80,10 +83,10 @@ func (e endpointView) Narrowed() bool {
 // Refresh says when the page looks again; "" = nothing waits for the endpoint, or a filter is set: to find what
 // few match takes up to a second each time.
 func (e endpointView) Refresh() string {
-	if e.NextDue.IsZero() || e.Narrowed() {
+	if e.Waiting == 0 || e.Narrowed() {
 		return ""
 	}
-	return refresh(e.NextDue, false)
+	return refresh(e.NextDue, e.OnlySends())
 }
 
 // Used is when a secret signed last: all live ones sign every request.

@@ -96,7 +96,8 @@ func (s *Store) Endpoint(ctx context.Context, accountID, id string) (store.Endpo
 }
 
 // views adds what is counted about endpoints, in one query; index deliveries_endpoint_aside
-// bounds each count.
+// bounds each count. The next due time is the first of index deliveries_due but for what is being sent, whose due time is the
+// end of its lease; there is never much of it.
 func (s *Store) views(ctx context.Context, accountID string, endpoints []delivery.Endpoint, most int) ([]store.EndpointView, error) {
 	if len(endpoints) == 0 {
 		return nil, nil
@@ -112,7 +113,7 @@ func (s *Store) views(ctx context.Context, accountID string, endpoints []deliver
 		(select count(*) from (select 1 from deliveries where endpoint_id = o.id and due_at is not null limit $2) w),
 		(select count(*) from (select 1 from deliveries where endpoint_id = o.id and status = 'held' limit $2) h),
 		(select count(*) from (select 1 from deliveries where endpoint_id = o.id and status = 'failed' limit $2) f),
-		coalesce((select min(due_at) from deliveries where endpoint_id = o.id and due_at is not null), 0)
+		coalesce((select due_at from deliveries where endpoint_id = o.id and due_at is not null and status <> 'sending' order by due_at limit 1), 0)
 		from endpoints o`+w.sql(), w.args...)
 	_, err = collect(rs, err, func(r scanner) (id string, err error) {
 		var v store.EndpointView

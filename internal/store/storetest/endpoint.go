@@ -300,6 +300,9 @@ func endpointCounts(w *world) {
 		w.t.Errorf("got %d waiting, %d held, %d failed, next at %s; want 0, 1, 2 and no time", got.Waiting, got.Held, got.Failed, got.NextDue)
 	}
 	w.inStatus(id, delivery.Sending)
+	if got = w.endpoint(id); got.Waiting != 1 || !got.NextDue.IsZero() {
+		w.t.Errorf("got %d waiting, next at %s; want 1, which is being sent, and no time: the end of its lease is no next attempt", got.Waiting, got.NextDue)
+	}
 	w.inStatus(id, delivery.Retrying)
 	w.publishOne(at(5*time.Second), pendingTo(id))
 	w.inStatus(other, delivery.Pending)
