@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
@@ -25,6 +26,7 @@ type Summary struct {
 	Delivered   int
 	Dead        int           // deliveries that went to the dead letter queue
 	SuccessRate float64       // 0 to 1; 1 when there were no attempts
+	Slow        int           // attempts that took longer than delivery.SlowAfter
 	P50         time.Duration // half of the attempts took at most so long: one of store.LatencyBounds, or Longer
 	P95         time.Duration
 	P99         time.Duration
@@ -173,6 +175,9 @@ func summarize(rows []store.Stat) Summary {
 		sum.Dead += row.Dead
 		for i, n := range row.Latency {
 			latency[i] += n
+			if i > 0 && store.LatencyBounds[i-1] >= delivery.SlowAfter {
+				sum.Slow += n
+			}
 		}
 	}
 	sum.Attempts = sum.Succeeded + sum.Failed

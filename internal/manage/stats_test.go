@@ -1,11 +1,13 @@
 package manage
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
@@ -59,6 +61,20 @@ func TestSummarize(t *testing.T) {
 	}
 	if diff := cmp.Diff(Summary{SuccessRate: 1}, summarize(nil)); diff != "" {
 		t.Errorf("of nothing (-want +got):\n%s", diff)
+	}
+}
+
+func TestSlowAttemptsAreThoseThatTookLongerThanTenSeconds(t *testing.T) {
+	t.Parallel()
+	var row store.Stat
+	for i := range row.Latency {
+		row.Latency[i] = 1
+	}
+	if got := summarize([]store.Stat{row}).Slow; got != 2 {
+		t.Errorf("%d of one in each bucket are slow, want 2: up to 30 s, and longer", got)
+	}
+	if !slices.Contains(store.LatencyBounds[:], delivery.SlowAfter) {
+		t.Errorf("%s, after which an attempt is slow, lies within a bucket", delivery.SlowAfter)
 	}
 }
 

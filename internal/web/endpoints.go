@@ -41,11 +41,12 @@ func (e endpointRow) Badge() badge {
 	return badge{"Active", "good"}
 }
 
-// OpenAlerts gives a badge for each alert that is open.
+// OpenAlerts gives a badge for each alert that is open. How bad it was then, or is now, is on the endpoint's page: beside
+// the numbers of the day it would contradict them.
 func (e endpointRow) OpenAlerts() []badge {
 	var all []badge
 	for _, a := range e.Alerts {
-		all = append(all, badge{nameOf(a.Kind) + " " + percent(a.Opened.Value()), "warn"})
+		all = append(all, badge{nameOf(a.Kind), "warn"})
 	}
 	return all
 }

@@ -19,7 +19,7 @@ import (
 
 // functions are what templates can call.
 var functions = template.FuncMap{
-	"asset": asset, "browser": browser, "ago": ago, "due": due, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "within": within, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
+	"asset": asset, "browser": browser, "ago": ago, "due": due, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") }, "publishing": publishing, "receiving": receiving, "machine": machine, "short": short, "within": within, "judging": judging, "percent": percent, "body": body, "code": code, "masked": masked, "tone": tone, "event": friendly,
 	"mailState": mailState, "counted": counted, "permits": permits, "standing": standing,
 	"args":   func(f Form, dev bool) fieldsView { return fieldsView{f, dev} },
 	"choice": func(f Form, types []manage.EventType) choiceView { return choiceView{f, types} },

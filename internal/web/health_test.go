@@ -43,7 +43,8 @@ func TestAlertsAreOnThePages(t *testing.T) {
 
 	w := newWorld(t, func(c *app.Config) { c.Database = path })
 	zoe := w.owner()
-	zoe.until("/endpoints", "Failing attempts 15.0 %")
-	zoe.get("/endpoints/ep_ill", http.StatusOK).has("15.0 % of 40", "more than 10.0 % of the attempts, since", "when it was 15.0 % of 40", "one opens above 20.0 % in an hour").lacks("Since it was enabled")
-	zoe.get("/endpoints/ep_well", http.StatusOK).has("one opens above 10.0 % in an hour", "Since it was enabled", "nothing yet").lacks("more than")
+	zoe.until("/endpoints", ">Failing attempts<")
+	zoe.get("/endpoints/ep_ill", http.StatusOK).has("15.0 % of 40", "failed, in 15 min; alert since", ", closes at 5.0 %<", "0.0 % of 40", "made because one before had failed, in 24 h; no alert", "How this is judged").lacks("Since it was enabled", "opens above")
+	zoe.get("/endpoints/ep_well", http.StatusOK).has("failed, in 24 h; no alert", "took longer than 10 s, in 24 h; no alert", "Since it was enabled", "nothing yet").lacks("alert since")
+	zoe.get("/endpoints", http.StatusOK).lacks("15.0 %")
 }
