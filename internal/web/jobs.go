@@ -2,7 +2,9 @@ package web
 
 import (
 	"errors"
+	"net/url"
 	"slices"
+	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
@@ -68,6 +70,32 @@ func (j jobView) Left() int { return max(0, j.Total-j.Done-j.Skipped) }
 
 // Running reports that it goes on.
 func (j jobView) Running() bool { return j.State == store.JobRunning }
+
+// Log is the address of the list in which stands what came of it, as far as its filter still finds that: what is sent again has
+// another status then, and another cause.
+func (j jobView) Log() string {
+	f := Form{Values: url.Values{}}
+	set := func(name, value string) {
+		if value != "" {
+			f.Set(name, value)
+		}
+	}
+	set("endpoint", j.Filter.EndpointID)
+	set("event", j.Filter.EventID)
+	if len(j.Filter.Types) == 1 { // the list takes one
+		set("type", j.Filter.Types[0])
+	}
+	if j.Kind == store.JobDiscard {
+		set("status", string(delivery.Discarded))
+		set("cause", string(j.Filter.Class))
+	}
+	for name, at := range map[string]time.Time{"from": j.Filter.From, "to": j.Filter.To} {
+		if !at.IsZero() {
+			f.Set(name, at.UTC().Format("2006-01-02T15:04:05"))
+		}
+	}
+	return f.At("/deliveries")
+}
 
 // OfHeld reports that it sends what is held.
 func (j jobView) OfHeld() bool {

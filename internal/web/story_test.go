@@ -88,7 +88,7 @@ func TestTheWholeStory(t *testing.T) {
 	counted := zoe.post("/dead-letters/retry", http.StatusOK, "per_second", "1000")
 	n := counted.find(`Retry (\d+)`)
 	job := zoe.post("/dead-letters/retry", http.StatusOK, "per_second", "1000", "sure", "yes")
-	zoe.until(job.path, "It is done").has(n)
+	zoe.until(job.path, "were started. It is done").has(n, `href="/deliveries">Look at the deliveries`).lacks("on their way")
 	zoe.until("/dead-letters", "No dead letters")
 	zoe.get("/audit", http.StatusOK).has("Zoë", "endpoint.create", "endpoint.enable", "deliveries.retry", "member.create").lacks(secret, "planted-token")
 	if text := w.log.String(); strings.Contains(text, secret) || strings.Contains(text, "planted-token") || strings.Contains(text, password) {
@@ -123,7 +123,7 @@ func TestPeopleGiveDeadLettersUp(t *testing.T) {
 
 	job := zoe.post("/dead-letters/discard", http.StatusOK, "reason", "sent by hand", "type", "domain.added", "sure", "yes")
 	job.has("They are being discarded", "Discarding", "Reason: sent by hand")
-	zoe.until(strings.TrimSuffix(job.path, "?done=discarding"), "It is done").has("are discarded").lacks("Retrying")
+	zoe.until(strings.TrimSuffix(job.path, "?done=discarding"), "It is done").has("are discarded", `href="/deliveries?status=discarded&amp;type=domain.added">Look at the deliveries`).lacks("Retrying")
 	zoe.get(one, http.StatusOK).has("Discarded: sent by hand")
 	zoe.get("/dead-letters", http.StatusOK).has("alert.triggered").lacks("domain.added</td>")
 
