@@ -100,8 +100,13 @@ func (w *world) endpoint(caller auth.Caller, events ...string) manage.Endpoint {
 // class is how their first attempt ends; "" leaves them held.
 func (w *world) publish(e manage.Endpoint, n int, class delivery.Class) []delivery.ID {
 	w.t.Helper()
+	return w.publishAt(time.Now().UTC().Truncate(time.Millisecond), e, n, class)
+}
+
+// publishAt does so at a time.
+func (w *world) publishAt(now time.Time, e manage.Endpoint, n int, class delivery.Class) []delivery.ID {
+	w.t.Helper()
 	batch := &store.Batch{AccountID: e.AccountID}
-	now := time.Now().UTC().Truncate(time.Millisecond)
 	for i := range n {
 		d := store.NewDelivery{EndpointID: e.ID, Status: delivery.Held, Cycle: delivery.Automatic}
 		if class != "" {
@@ -135,7 +140,14 @@ func (w *world) result(e manage.Endpoint, p store.Published, token int64, class 
 		Outcome:   delivery.Outcome{StartedAt: now, EndedAt: now, Class: class},
 		LocalInfo: "dialed 10.0.0.1",
 	}
-	return store.Result{Lease: l, Attempt: a, Change: delivery.Decide(w.policy, l, a.Outcome, 0)}
+	return w.decided(l, a)
+}
+
+// decided is an attempt with what it changes.
+func (w *world) decided(l delivery.Lease, a delivery.Attempt) store.Result {
+	change := delivery.Decide(w.policy, l, a.Outcome, 0)
+	a.Effect = change.Effect
+	return store.Result{Lease: l, Attempt: a, Change: change}
 }
 
 // status reads the status of a delivery.

@@ -66,7 +66,7 @@ func TestEveryOperationRefusesACallerWithoutScopes(t *testing.T) {
 
 // scopes says what every operation takes. A new operation is entered here.
 var scopes = map[string]auth.Scope{
-	"Endpoint": auth.Read, "ListEndpoints": auth.Read, "Secrets": auth.Read, "CheckSecret": auth.Read, "Stopped": auth.Read, "EndpointNames": auth.Read,
+	"Endpoint": auth.Read, "ListEndpoints": auth.Read, "Secrets": auth.Read, "CheckSecret": auth.Read, "Stopped": auth.Read, "Failures": auth.Read, "EndpointNames": auth.Read,
 	"Delivery": auth.Read, "ListDeliveries": auth.Read, "Attempt": auth.Read, "DeadLetters": auth.Read, "DeadLetterCounts": auth.Read, "Neighbours": auth.Read,
 	"Stats": auth.Read, "EventTypes": auth.Read, "EventType": auth.Read, "Event": auth.Read, "ListEvents": auth.Read,
 	"ListMembers": auth.Read, "ListSessions": auth.Read, "EndSession": auth.Read, "KeepReveal": auth.Read, "TakeReveal": auth.Read,

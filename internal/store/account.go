@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
@@ -174,6 +176,23 @@ const (
 	System           = "system"
 	DisabledEndpoint = "endpoint.disabled"
 )
+
+// lastWith ends the detail of a row DisabledEndpoint.
+const lastWith = ", the last with attempt "
+
+// DisablingDetail is the detail of a row DisabledEndpoint: why, and which attempt was the last.
+func DisablingDetail(why string, id delivery.ID, number int) string {
+	return fmt.Sprintf("enabled → disabled: %s"+lastWith+"%d of delivery %d", why, number, id)
+}
+
+// DisabledBy reads that attempt out of it; 0 = there is none.
+func DisabledBy(detail string) (id delivery.ID, number int) {
+	_, attempt, _ := strings.Cut(detail, lastWith)
+	if _, err := fmt.Sscanf(attempt, "%d of delivery %d", &number, &id); err != nil {
+		return 0, 0
+	}
+	return id, number
+}
 
 // AuditFilter narrows the audit. Empty fields match all.
 type AuditFilter struct {

@@ -219,7 +219,7 @@ func (l *ledger) disable(e *endpointHealth, r *store.Result, c delivery.Change) 
 	}
 	entry := store.AuditEntry{
 		AccountID: e.accountID, Actor: store.System, Action: store.DisabledEndpoint, Object: e.id,
-		Detail: fmt.Sprintf("enabled → disabled: %s, the last with attempt %d of delivery %d", why, r.Attempt.Number, r.Lease.ID), At: r.Attempt.EndedAt,
+		Detail: store.DisablingDetail(why, r.Lease.ID, r.Attempt.Number), At: r.Attempt.EndedAt,
 	}
 	if err := insertAudit(l.ctx, l.c, entry); err != nil {
 		return err

@@ -217,6 +217,9 @@ func healthDisabling(w *world) {
 		AccountID: w.account, Actor: store.System, Action: store.DisabledEndpoint, Object: endpoint, At: o.EndedAt,
 		Detail: fmt.Sprintf("enabled → disabled: failed attempts in a row: 2, the last with attempt 1 of delivery %d", l.ID),
 	}})
+	if id, number := store.DisabledBy(w.audit(10)[0].Detail); id != l.ID || number != 1 {
+		w.t.Errorf("the audit is read as attempt %d of delivery %d, want attempt 1 of %d", number, id, l.ID)
+	}
 }
 
 func healthGone(w *world) {
