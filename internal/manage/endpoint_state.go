@@ -186,13 +186,13 @@ type Stopped struct {
 	At          time.Time
 }
 
-// maxStopped bounds the endpoints that are warned of at once.
-const maxStopped = 20
+// MaxStopped bounds the endpoints that are warned of at once: where there are so many, there may be more.
+const MaxStopped = 20
 
 // Stopped gives the endpoints that outcomes disabled and nobody has enabled since, the latest first, at most 20.
 func (m *Manager) Stopped(ctx context.Context, caller auth.Caller, _ struct{}) ([]Stopped, error) {
 	return look(ctx, caller, auth.Read, func(ctx context.Context) ([]Stopped, error) {
-		found, err := m.db.ListStopped(ctx, caller.AccountID, maxStopped)
+		found, err := m.db.ListStopped(ctx, caller.AccountID, MaxStopped)
 		if err != nil {
 			return nil, err
 		}

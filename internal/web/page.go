@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
@@ -48,8 +49,8 @@ type frame struct {
 	Role    auth.Role
 	Account string // the name of theirs
 	Nav     []menu
-	Done    string           // what was just done; "" = nothing
-	Stopped []manage.Stopped // endpoints that a banner warns of
+	Done    string // what was just done; "" = nothing
+	Stopped banner
 	Version string
 	View    any // of the page
 	caller  auth.Caller
@@ -141,16 +142,31 @@ func (s *Server) render(v *visit, status int, name, title string, view any) erro
 	return nil
 }
 
-// stopped gives what the banner warns of. The page that leads out of it needs none about the same endpoint.
-func (s *Server) stopped(v *visit) ([]manage.Stopped, error) {
+// banner warns of endpoints that outcomes disabled: of one or two by name, of more by how many there are.
+type banner struct {
+	Each []manage.Stopped
+	Many string // "" = each has a sentence
+}
+
+// maxBanner is how many endpoints a banner names: more would push the page itself out of sight of a phone.
+const maxBanner = 2
+
+// stopped gives what the banner warns of. The page that leads out of it needs no sentence about the same endpoint.
+func (s *Server) stopped(v *visit) (banner, error) {
 	if s.Manager == nil {
-		return nil, nil
+		return banner{}, nil
 	}
 	all, err := s.Manager.Stopped(v.r.Context(), v.caller, struct{}{})
-	if v.r.Pattern != "" && strings.HasSuffix(v.r.Pattern, "/recover") {
+	switch {
+	case len(all) >= manage.MaxStopped:
+		return banner{Many: fmt.Sprintf("%d or more", len(all))}, err
+	case len(all) > maxBanner:
+		return banner{Many: strconv.Itoa(len(all))}, err
+	}
+	if strings.HasSuffix(v.r.Pattern, "/recover") {
 		all = slices.DeleteFunc(all, func(e manage.Stopped) bool { return e.ID == v.r.PathValue("id") })
 	}
-	return all, err
+	return banner{Each: all}, err
 }
 
 // show answers a page that is as it should be.
