@@ -90,14 +90,18 @@ func (e endpointView) Refresh() string {
 	return refresh(e.NextDue, e.OnlySends())
 }
 
-// Used is when a secret signed last: all live ones sign every request.
-func (e endpointView) Used(secret manage.Secret) time.Time {
-	for _, at := range e.signed {
-		if at.After(secret.CreatedAt) && (secret.ExpiresAt.IsZero() || at.Before(secret.ExpiresAt)) {
-			return at
+// Used is when a secret signed last: all live ones sign every request. Zero = no request is known that it signed.
+func (e endpointView) Used(secret manage.Secret) (last time.Time) {
+	sent := append([]time.Time{e.LastSuccessAt, e.Endpoint.Health.CountedUntil}, e.signed...)
+	if !e.ByHand() {
+		sent = append(sent, e.DisabledAt) // the end of the attempt that did it
+	}
+	for _, at := range sent {
+		if at.After(secret.CreatedAt) && (secret.ExpiresAt.IsZero() || at.Before(secret.ExpiresAt)) && at.After(last) {
+			last = at
 		}
 	}
-	return time.Time{}
+	return last
 }
 
 // Receives reports whether it is enabled.
@@ -282,7 +286,7 @@ type endpointView struct {
 	CheckError string
 	Prepared   bool // a secret is prepared
 	Types      []manage.EventType
-	signed     []time.Time // when deliveries were sent to it, the latest first
+	signed     []time.Time // when the latest of its deliveries ended
 }
 
 func (s *Server) showEndpoint(v *visit) error { return s.endpointPage(v, http.StatusOK, nil) }
@@ -326,10 +330,10 @@ func (s *Server) endpointPage(v *visit, status int, change func(*endpointView)) 
 	return s.render(v, status, "endpoint", view.Label(), view)
 }
 
-// sentTo gives when the latest deliveries of an endpoint were sent.
+// sentTo gives when the latest deliveries of an endpoint came to their end: what else changes them is no attempt.
 func (s *Server) sentTo(v *visit, id string) ([]time.Time, error) {
 	latest, err := s.Manager.ListDeliveries(v.r.Context(), v.caller, manage.ListDeliveries{
-		Filter: store.DeliveryFilter{EndpointID: id, Statuses: []delivery.Status{delivery.Delivered, delivery.Failed, delivery.Retrying}}, Page: manage.Page{Limit: shownDeliveries},
+		Filter: store.DeliveryFilter{EndpointID: id, Statuses: []delivery.Status{delivery.Delivered, delivery.Failed}}, Page: manage.Page{Limit: shownDeliveries},
 	})
 	var all []time.Time
 	for _, d := range latest.Rows {
