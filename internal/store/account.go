@@ -233,6 +233,7 @@ type Depth struct {
 	Waiting  int           // deliveries that wait for an attempt
 	Due      int           // of them, those whose time has come
 	Oldest   time.Duration // how late the most overdue one is
+	Late     time.Duration // the same of those that wait for nothing of their endpoint's: it is enabled, not narrow, has no rate limit and not its most on their way
 	Sending  int
 	Held     int
 	Failed   int

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -47,4 +48,26 @@ func TestAPageThatWaitsForAnAttemptLooksAgain(t *testing.T) {
 	r.answer(http.StatusOK, "")
 	p.soon("Active")
 	p.soon("nothing waits")
+}
+
+// A week was "in 6 days", and 24 hours "in 23 hr.", a moment after they were set. Midway between two units the slowness of a
+// machine decides nothing: each time lies well within what it is rounded to.
+func TestTimesOnAPageAreRoundedToTheNearest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	p := w.browser()
+	p.visit("/sign-in")
+	p.until("Sign in")
+	for hours, want := range map[int]string{7*24 - 1: "in 7 days", 24: "in 24 hr.", 47: "in 47 hr.", -70: "3 days ago"} {
+		add := fmt.Sprintf(`(() => {
+			const time = document.createElement("time");
+			time.dateTime = new Date(Date.now() + %d * 3600e3 - 300).toISOString();
+			document.body.append(time);
+			return true;
+		})()`, hours)
+		if _, err := chromedp.Run(p, chromedp.Evaluate[bool](add)); err != nil {
+			t.Fatal(err)
+		}
+		p.soon(want)
+	}
 }

@@ -54,9 +54,19 @@ func ago(t time.Time) string {
 	case d.Abs() < time.Second:
 		return "just now"
 	case d < 0:
-		return "in " + short(-d.Truncate(time.Second))
+		return "in " + short(nearest(-d))
 	}
-	return short(d.Truncate(time.Second)) + " ago"
+	return short(nearest(d)) + " ago"
+}
+
+// nearest rounds a length of time to what short writes of it, so that a week that has just begun is no 6 days.
+func nearest(d time.Duration) time.Duration {
+	for _, unit := range []struct{ size, most time.Duration }{{time.Second, time.Minute}, {time.Minute, 48 * time.Hour}} {
+		if rounded := d.Round(unit.size); rounded < unit.most {
+			return rounded
+		}
+	}
+	return d.Round(24 * time.Hour)
 }
 
 // due says when something is to happen; what is overdue may happen at any moment. Script keeps it right.

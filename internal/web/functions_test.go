@@ -35,6 +35,20 @@ func TestALengthOfTimeIsWrittenInOneWay(t *testing.T) {
 	}
 }
 
+// A week was "in 6 days", and 24 hours "in 23 h 59 min", a moment after they were set.
+func TestATimeAheadOrPastIsRoundedToTheNearest(t *testing.T) {
+	t.Parallel()
+	const moment = 300 * time.Millisecond // went by since
+	for d, want := range map[time.Duration]string{
+		7*24*time.Hour - moment: "7 days", 24*time.Hour - moment: "24 h 0 min", time.Hour - moment: "1 h 0 min", time.Minute - moment: "1 min", 30*time.Second - moment: "30 s",
+		48*time.Hour - moment: "2 days", 60 * time.Hour: "3 days", 59 * time.Hour: "2 days", 90 * time.Second: "2 min", 89 * time.Second: "1 min", time.Second: "1 s",
+	} {
+		if got := short(nearest(d)); got != want {
+			t.Errorf("%s is %q, want %q", d, got, want)
+		}
+	}
+}
+
 func TestACountThatIsBoundedSaysSo(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]string{0: "0", 9999: "9999", store.CountLimit: "10000 or more"} {

@@ -201,11 +201,10 @@ type status struct {
 
 type statusView struct {
 	Accepting bool
-	Late      time.Duration // of the oldest delivery that is due
-	Due       int
+	Late      time.Duration // of the oldest delivery that is due and could be sent; 0 = there is none
 }
 
-// Delivering reports whether what is due is sent in time.
+// Delivering reports whether what is due is sent in time. What waits for the pace of its endpoint is not late.
 func (v statusView) Delivering() bool { return v.Accepting && v.Late < time.Minute }
 
 // statusWithin bounds the wait for the database of the status page.
@@ -224,7 +223,7 @@ func (s *Server) showStatus(v *visit) error {
 			return statusView{}
 		}
 		d, err := s.Depth.Depth(ctx, time.Now())
-		return statusView{Accepting: err == nil, Late: d.Oldest, Due: d.Due}
+		return statusView{Accepting: err == nil, Late: d.Late}
 	})
 	code := http.StatusOK
 	if !view.Accepting {

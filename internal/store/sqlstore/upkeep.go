@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/compliancelayer/compliancelayer/internal/delivery"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
@@ -12,6 +13,17 @@ import (
 const countAside = `select count(case when status = 'pending' or status = 'retrying' then 1 end), count(case when status = 'held' then 1 end),
 	count(case when status = 'failed' then 1 end) from deliveries
 	where status = 'pending' or status = 'retrying' or status = 'failed' or status = 'held' or status = 'discarded'`
+
+// selectLate probes index deliveries_due for each endpoint's earliest due time, and looks through what is being sent
+// (index deliveries_sending). $4 is the concurrency of endpoints that set none; half of it on its way is enough, since one
+// that is at its most has a little less for a moment after each end.
+const selectLate = withLanes + `
+	select min(first.due_at) from (select endpoint_id, (select min(d.due_at) from deliveries d where d.endpoint_id = lane.endpoint_id and d.due_at is not null) as due_at
+		from lane where endpoint_id is not null) as first
+	join endpoints e on e.id = first.endpoint_id
+	left join (select endpoint_id, count(*) as sending from deliveries where status = 'sending' and due_at > $2 group by endpoint_id) as own on own.endpoint_id = e.id
+	where e.state = 'enabled' and e.streak < $3 and e.rate_limit = 0
+	and 2 * coalesce(own.sending, 0) < case when e.concurrency = 0 then $4 else e.concurrency end`
 
 // Depth counts for the metrics, walking indexes alone: deliveries_due for what
 // has a due time, deliveries_aside for what is set aside.
@@ -24,9 +36,12 @@ func (s *Store) Depth(ctx context.Context, now time.Time) (store.Depth, error) {
 	if err != nil {
 		return d, reading("count queue", err)
 	}
-	if oldest != nil && *oldest < ms(now) {
-		d.Oldest = now.Sub(at(*oldest))
+	d.Oldest = since(oldest, now)
+	err = s.reads.row(ctx, selectLate, "", ms(now), delivery.NarrowAfter, delivery.DefaultConcurrency).Scan(&oldest)
+	if err != nil {
+		return d, reading("look for what is late", err)
 	}
+	d.Late = since(oldest, now)
 	err = s.reads.row(ctx, countAside).Scan(&d.Waiting, &d.Held, &d.Failed)
 	if err != nil {
 		return d, reading("count what is set aside", err)
@@ -35,6 +50,14 @@ func (s *Store) Depth(ctx context.Context, now time.Time) (store.Depth, error) {
 	err = s.reads.row(ctx, `select count(case when state = 'enabled' then 1 end), count(case when state = 'enabled' and streak >= 3 then 1 end),
 		count(case when state = 'disabled' then 1 end) from endpoints`).Scan(&d.Enabled, &d.Narrow, &d.Disabled)
 	return d, reading("count endpoints", err)
+}
+
+// since gives how long ago a time is; 0 = it is to come, or none.
+func since(when *int64, now time.Time) time.Duration {
+	if when == nil {
+		return 0
+	}
+	return max(now.Sub(at(*when)), 0)
 }
 
 // Value reads a small fact of the installation.

@@ -24,7 +24,10 @@ func upkeepChecks() []check {
 
 // depthChecks are alone: the counts are of every account.
 func depthChecks() []check {
-	return []check{{"the counts equal a recount", depthRecount}}
+	return []check{
+		{"the counts equal a recount", depthRecount},
+		{"what waits for its endpoint is due and not late", depthLate},
+	}
 }
 
 // nodeChecks are alone: nodes belong to no account.
@@ -125,7 +128,7 @@ func depthRecount(w *world) {
 
 	got := w.depth(now)
 	want := store.Depth{
-		Waiting: before.Waiting + 3 + 6, Due: before.Due + 2, Oldest: 10 * time.Minute,
+		Waiting: before.Waiting + 3 + 6, Due: before.Due + 2, Oldest: 10 * time.Minute, Late: 10 * time.Minute,
 		Sending: before.Sending + 2, Held: before.Held + 2, Failed: before.Failed + 1,
 		Enabled: before.Enabled + 3, Narrow: before.Narrow + 1, Disabled: before.Disabled + 1,
 	}
@@ -136,6 +139,47 @@ func depthRecount(w *world) {
 	want.Waiting, want.Held = want.Waiting-6, want.Held+6
 	want.Enabled, want.Narrow, want.Disabled = want.Enabled-1, want.Narrow-1, want.Disabled+1
 	w.equal("depth after the narrow endpoint was disabled", got, want)
+}
+
+func depthLate(w *world) {
+	early := time.Date(2011, time.May, 1, 0, 0, 0, 0, time.UTC)
+	now := early.Add(10 * time.Minute)
+	busy := func(of int) func(string) {
+		return func(id string) {
+			for range of {
+				w.lease(id)
+			}
+		}
+	}
+	narrow := func(id string) {
+		for i := range delivery.NarrowAfter {
+			w.end(rules(), w.lease(id), delivery.ServerError, at(time.Duration(i)*time.Second))
+		}
+	}
+	tests := []struct {
+		name   string
+		change func(*delivery.Endpoint)
+		then   func(id string)
+		late   bool
+	}{
+		{"that could be sent to", func(*delivery.Endpoint) {}, func(string) {}, true},
+		{"with little on its way", func(e *delivery.Endpoint) { e.Concurrency = 4 }, busy(1), true},
+		{"with its most on their way", func(e *delivery.Endpoint) { e.Concurrency = 4 }, busy(4), false},
+		{"with a server's most on their way", func(*delivery.Endpoint) {}, busy(delivery.DefaultConcurrency), false},
+		{"with a rate limit", func(e *delivery.Endpoint) { e.RateLimit = 1 }, func(string) {}, false},
+		{"that is narrow", func(*delivery.Endpoint) {}, narrow, false},
+	}
+	for _, tt := range tests {
+		id := w.newEndpoint(tt.change)
+		tt.then(id)
+		d := w.publishOne(early, pendingTo(id))
+		got := w.depth(now)
+		if got.Oldest != 10*time.Minute || (got.Late == 10*time.Minute) != tt.late {
+			w.t.Errorf("of an endpoint %s: got %s overdue and %s late, want late to be %v", tt.name, got.Oldest, got.Late, tt.late)
+		}
+		_, err := w.s.Discard(w.ctx(), w.account, d, "not wanted", at(0))
+		w.must("discard", err)
+	}
 }
 
 // A store that only one process can open may know without counting that one

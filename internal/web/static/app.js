@@ -22,18 +22,19 @@ document.addEventListener("click", ({ target }) => {
 });
 
 // Times go on while a page is open. When what a time waits for is due, the page around it hears of it and looks again.
-const parts = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+// They are rounded to the nearest, in the smallest unit of which there are not too many: 24 hours are no day yet, 48 are two.
+const parts = [["second", 1, 60], ["minute", 60, 60], ["hour", 3600, 48], ["day", 86400, Infinity]];
 const words = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "short" });
 function tick() {
   for (const time of document.querySelectorAll("time[datetime]:not([data-fixed])")) {
     const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
-    const [unit, size] = parts.find(([, size]) => Math.abs(seconds) >= size) ?? parts[3];
+    const [unit, size] = parts.find(([, size, most]) => Math.round(Math.abs(seconds) / size) < most);
     const due = "due" in time.dataset;
     if (due && seconds <= 0 && !(Date.now() - time.told < 5000)) {
       time.told = Date.now();
       time.dispatchEvent(new Event("due", { bubbles: true }));
     }
-    const text = due && seconds < 1 ? "due now" : Math.abs(seconds) < 1 ? "just now" : words.format(Math.trunc(seconds / size), unit);
+    const text = due && seconds < 1 ? "due now" : Math.abs(seconds) < 1 ? "just now" : words.format(Math.sign(seconds) * Math.round(Math.abs(seconds) / size), unit);
     if (time.textContent !== text) time.textContent = text;
   }
 }
