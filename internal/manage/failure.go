@@ -65,7 +65,7 @@ func (m *Manager) tried(ctx context.Context, e Endpoint) ([]delivery.Delivery, e
 		return nil, err
 	}
 	found, _, err := m.db.ListDeliveries(ctx, e.AccountID, store.DeliveryFilter{
-		EndpointID: e.ID, NoTests: true, Statuses: []delivery.Status{delivery.Failed, delivery.Held, delivery.Retrying}, To: due.Add(time.Millisecond),
+		EndpointID: e.ID, Statuses: []delivery.Status{delivery.Failed, delivery.Held, delivery.Retrying}, To: due.Add(time.Millisecond), // no test is any of these
 	}, store.Page{Limit: maxTried})
 	if err != nil {
 		return nil, err
