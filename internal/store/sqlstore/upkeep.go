@@ -16,12 +16,13 @@ const countAside = `select count(case when status = 'pending' or status = 'retry
 
 // selectLate probes index deliveries_due for each endpoint's earliest due time, and looks through what is being sent
 // (index deliveries_sending). $4 is the concurrency of endpoints that set none; half of it on its way is enough, since one
-// that is at its most has a little less for a moment after each end.
+// that is at its most has a little less for a moment after each end. (They are grouped by a text that no index holds: SQLite
+// would read all deliveries in the order of their endpoints.)
 const selectLate = withLanes + `
 	select min(first.due_at) from (select endpoint_id, (select min(d.due_at) from deliveries d where d.endpoint_id = lane.endpoint_id and d.due_at is not null) as due_at
 		from lane where endpoint_id is not null) as first
 	join endpoints e on e.id = first.endpoint_id
-	left join (select endpoint_id, count(*) as sending from deliveries where status = 'sending' and due_at > $2 group by endpoint_id) as own on own.endpoint_id = e.id
+	left join (select endpoint_id || '' as id, count(case when due_at > $2 then 1 end) as sending from deliveries where status = 'sending' group by endpoint_id || '') as own on own.id = e.id
 	where e.state = 'enabled' and e.streak < $3 and e.rate_limit = 0
 	and 2 * coalesce(own.sending, 0) < case when e.concurrency = 0 then $4 else e.concurrency end`
 
