@@ -20,10 +20,10 @@ import (
 var longLog = flag.Int("web.log", 20_000, "how many deliveries the long log has")
 
 const (
-	firstVisit = 100 << 10            // bytes that a page may cost with all that it loads, as they are sent
-	noMoreThan = 3                    // times as long as with a tenth of the log
-	grain      = 5 * time.Millisecond // below it, what else a machine does counts for more than the page
-	looks      = 40                   // at a page, at most, until a quiet moment of the machine
+	firstVisit = 100 << 10             // bytes that a page may cost with all that it loads, as they are sent
+	noMoreThan = 3                     // times as long as with a tenth of the log
+	quick      = 50 * time.Millisecond // what a page may take: below it nobody need ask how long a shorter log takes
+	looks      = 40                    // at a page, at most, until a quiet moment of the machine
 )
 
 // saturated is how long a log must be for the bounds of what pages count and look at to be reached. A longer one must cost no
@@ -121,7 +121,7 @@ func (p *person) quickest(page asked, other *person) time.Duration {
 		twin := page
 		twin.path = cmp.Or(page.twin, page.path)
 		short = min(short, other.took(twin))
-		slow := long > noMoreThan*max(short, grain)
+		slow := long > max(quick, noMoreThan*short)
 		if slow && i == looks {
 			p.w.t.Errorf("%s takes %s, and %s over a tenth of the log", page.path, long, short)
 		}
