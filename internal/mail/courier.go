@@ -91,29 +91,45 @@ func (c *Courier) Wake() {
 // Run sends letters until ctx ends. Those that are on their way then have a moment to get through.
 func (c *Courier) Run(ctx context.Context) error {
 	var all sync.WaitGroup
-	all.Go(func() { c.repeat(ctx, adoptEvery, nil, c.adopt) })
+	all.Go(func() { every(ctx, adoptEvery, func() { c.complain(ctx, c.adopt(ctx)) }) })
+	all.Go(func() { every(ctx, c.Every, c.Wake) }) // one look for all senders: whoever finds a letter wakes the next
 	for range senders {
-		all.Go(func() { c.repeat(ctx, c.Every, c.wake, c.round) })
+		all.Go(func() { c.serve(ctx) })
 	}
 	all.Wait()
 	return nil
 }
 
-// repeat does something now and then, and when it is woken, until ctx ends.
-func (c *Courier) repeat(ctx context.Context, every time.Duration, wake <-chan struct{}, do func(context.Context) error) {
-	tick := time.NewTicker(every)
+// every does something now and then until ctx ends, the first time at once.
+func every(ctx context.Context, d time.Duration, do func()) {
+	tick := time.NewTicker(d)
 	defer tick.Stop()
 	for {
-		err := do(ctx)
-		if ctx.Err() == nil && !c.away.Swap(err != nil) && err != nil {
-			c.Log.Error("mails not looked for; they stay and are tried again", slog.Any("error", err))
-		}
+		do()
 		select {
 		case <-ctx.Done():
 			return
-		case <-wake:
 		case <-tick.C:
 		}
+	}
+}
+
+// serve sends what is due whenever it is woken.
+func (c *Courier) serve(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.wake:
+			c.complain(ctx, c.round(ctx))
+		}
+	}
+}
+
+// complain logs an error of the store, the first of several.
+func (c *Courier) complain(ctx context.Context, err error) {
+	if ctx.Err() == nil && !c.away.Swap(err != nil) && err != nil {
+		c.Log.Error("mails not looked for; they stay and are tried again", slog.Any("error", err))
 	}
 }
 
@@ -140,6 +156,7 @@ func (c *Courier) round(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		c.Wake()
 		if goesOn, err := c.deliver(ctx, l); err != nil || !goesOn {
 			return err
 		}

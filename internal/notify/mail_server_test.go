@@ -1,8 +1,10 @@
 package notify_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -323,6 +325,30 @@ func TestAnAddressGetsNoFloodInADay(t *testing.T) {
 		got := s.Mails()
 		if len(got) != mail.DailyMails+1 || !strings.HasSuffix(got[len(got)-1].Subject, "is well again") {
 			t.Errorf("%d mails on the day after; the last is %q", len(got), got[len(got)-1].Subject)
+		}
+	})
+}
+
+// looks counts how often a Courier looks for letters.
+type looks struct {
+	mail.Store
+	n atomic.Int64
+}
+
+func (l *looks) ClaimLetter(ctx context.Context, c store.LetterClaim) (store.Letter, error) {
+	l.n.Add(1)
+	return l.Store.ClaimLetter(ctx, c)
+}
+
+// Four letters may be sent at once, and each of the four senders looked for one every time.
+func TestWhereNothingWaitsOneSenderLooks(t *testing.T) {
+	mailed(t, func(w *world, s *mailtest.Server) {
+		w.every = time.Minute
+		db := &looks{Store: w.db}
+		defer w.runs(w.courier(db, s))()
+		time.Sleep(time.Hour - time.Second)
+		if n := db.n.Load(); n != 60 {
+			t.Errorf("in an hour of looking every minute it looked %d times", n)
 		}
 	})
 }

@@ -68,11 +68,10 @@ func (r auditRow) Path() string {
 
 func (s *Server) showAudit(v *visit) error {
 	view := auditView{Form: Form{Values: v.r.URL.Query(), Wrong: map[string]string{}}}
-	names, err := s.memberNames(v)
+	names, err := s.actorNames(v)
 	if err != nil {
 		return err
 	}
-	names[store.System] = theServer
 	for _, id := range slices.Sorted(maps.Keys(names)) {
 		view.Actors = append(view.Actors, actor{id, names[id]})
 	}

@@ -22,10 +22,7 @@ func TestAPageThatWaitsForAnAttemptLooksAgain(t *testing.T) {
 	r.answer(http.StatusInternalServerError, "down")
 	endpoint := zoe.post("/endpoints/new", http.StatusOK, "url", r.URL, "events", "*").find(`href="(/endpoints/ep_[a-z0-9]+)"`)
 	c := zoe.key()
-	p := w.browser()
-	p.visit("/sign-in")
-	p.do(chromedp.SendKeys(chromedp.CSS("[name=email]"), "zoe@example.com"), chromedp.SendKeys(chromedp.CSS("[name=password]"), password))
-	p.press("Sign in")
+	p := w.signedIn()
 
 	one := "/deliveries/" + publish(t, c, "one.example").Deliveries[0].ID
 	zoe.until(one, ">retrying<")

@@ -163,10 +163,7 @@ func TestNothingThatComesFromOutsideRuns(t *testing.T) {
 	link := zoe.post("/settings/members/invite", http.StatusOK, "email", "max@example.com", "role", "viewer").find(`(/invite/[a-z2-7]+)`)
 	w.somebody().post(link, http.StatusOK, "name", hostile[:100], "password", password)
 
-	p := w.browser()
-	p.visit("/sign-in")
-	p.do(chromedp.SendKeys(chromedp.CSS("[name=email]"), "zoe@example.com"), chromedp.SendKeys(chromedp.CSS("[name=password]"), password))
-	p.press("Sign in")
+	p := w.signedIn()
 	for _, path := range []string{
 		"/endpoints", endpoint, endpoint + "/settings", "/deliveries", delivery, "/dead-letters", "/events", "/events/" + accepted.ID, "/settings/members",
 		"/settings/sessions", "/settings/profile", "/settings/accounts", "/audit", "/sign-in?next=" + "%22%3E%3Cscript%3E", "/deliveries?type=%22%3E%3Cscript%3Edocument.title=1%3C/script%3E", "/setup?token=%22%3E%3Cscript%3E",

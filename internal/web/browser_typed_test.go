@@ -15,6 +15,15 @@ func (p page) enter(email string) {
 	p.press("Sign in")
 }
 
+// signedIn is a browser in which the owner has signed in.
+func (w *world) signedIn() page {
+	w.t.Helper()
+	p := w.browser()
+	p.visit("/sign-in")
+	p.enter("zoe@example.com")
+	return p
+}
+
 // value is what stands in a field.
 func (p page) value(name string) string {
 	p.t.Helper()
@@ -79,9 +88,7 @@ func TestAButtonThatIsPressedTwiceSendsItsFormOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.owner()
-	p := w.browser()
-	p.visit("/sign-in")
-	p.enter("zoe@example.com")
+	p := w.signedIn()
 	p.visit("/endpoints/new")
 	p.do(chromedp.SendKeys(chromedp.CSS("[name=url]"), "https://hooks.example.com/"), chromedp.Click(chromedp.CSS("[value='*']")))
 	stopped, err := chromedp.Run(p, chromedp.Evaluate[string](`{

@@ -304,9 +304,9 @@ func (s *Server) lineOf(attempts []delivery.Attempt, e endpointRow) []attemptRow
 func (s *Server) whyLate(narrow bool) string {
 	pace := fmt.Sprintf("one attempt at a time, with pauses of up to %s", short(s.Policy.SpacingLongest))
 	if narrow {
-		return "Later than the schedule alone: the endpoint had failed three times in a row by then, so it got " + pace + "."
+		return fmt.Sprintf("Later than the schedule alone: the endpoint had failed %d times in a row by then, so it got %s.", delivery.NarrowAfter, pace)
 	}
-	return "Later than the schedule alone. An endpoint that failed three times in a row gets " + pace + "; its rate limit, its attempts at once or a stop of this server may have held it back, too."
+	return fmt.Sprintf("Later than the schedule alone. An endpoint that failed %d times in a row gets ", delivery.NarrowAfter) + pace + "; its rate limit, its attempts at once or a stop of this server may have held it back, too."
 }
 
 // Narrow reports that the endpoint gets one attempt at a time because it fails.

@@ -109,17 +109,16 @@ var edits = []string{"endpoint.update", "endpoint.disable", "endpoint.enable", s
 // conflictOf finds out who changed an endpoint since its page was opened, and which fields are not as they are typed.
 func (s *Server) conflictOf(v *visit, e manage.Endpoint, f Form, typed manage.UpdateEndpoint) (c editConflict, err error) {
 	opened := f.millis("opened")
-	recent, err := s.Manager.ListAudit(v.r.Context(), v.caller, manage.ListAudit{Page: manage.Page{Limit: manage.MaxLimit}})
+	recent, err := s.Manager.ListAudit(v.r.Context(), v.caller, manage.ListAudit{Filter: store.AuditFilter{From: opened}, Page: manage.Page{Limit: manage.MaxLimit}})
 	if err != nil {
 		return c, err
 	}
-	names, err := s.memberNames(v)
+	names, err := s.actorNames(v)
 	if err != nil {
 		return c, err
 	}
-	names[store.System] = theServer
 	for _, entry := range recent.Rows {
-		if entry.Object == e.ID && slices.Contains(edits, entry.Action) && !entry.At.Before(opened) {
+		if entry.Object == e.ID && slices.Contains(edits, entry.Action) {
 			c.Done = append(c.Done, auditRow{entry, names[entry.Actor]})
 		}
 	}

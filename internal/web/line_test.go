@@ -27,7 +27,7 @@ func TestTheTimeLineSaysWhyAnAttemptWasLate(t *testing.T) {
 		}
 		return all
 	}
-	const certain, perhaps = "had failed three times in a row by then", "may have held it back"
+	const certain, perhaps = "had failed 3 times in a row by then", "may have held it back"
 	for _, tt := range []struct {
 		name     string
 		attempts []delivery.Attempt

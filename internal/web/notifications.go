@@ -31,7 +31,7 @@ func (s *Server) notifications(v *visit, status int, view notificationsView) (er
 		return err
 	}
 	view.Mails = sent.Rows
-	if view.Names, err = s.memberNames(v); err != nil {
+	if view.Names, err = s.actorNames(v); err != nil {
 		return err
 	}
 	return s.render(v, status, "notifications", "Notifications", view)

@@ -91,7 +91,7 @@ var navigation = []struct {
 
 // done are the messages that a page shows after a redirect, by what stands in its address: never a text from outside.
 var done = map[string]string{
-	"created": "The endpoint was added.", "saved": "The settings were saved.", "disabled": "The endpoint is paused; what is for it is held.",
+	"saved": "The settings were saved.", "disabled": "The endpoint is paused; what is for it is held.",
 	"enabled": "The endpoint is enabled.", "deleted": "The endpoint was deleted.", "promoted": "The prepared secret signs now; the old one goes on beside it until its overlap ends.",
 	"retried": "The delivery is being retried.", "discarded": "The delivery was discarded.", "cancelled": "The job was stopped; what it has moved stays moved.",
 	"role": "The role was changed.", "removed": "The member was removed; their sessions have ended.", "uninvited": "The invitation was taken back.",

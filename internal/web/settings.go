@@ -286,9 +286,9 @@ func (s *Server) showServer(v *visit) error {
 	return s.show(v, "server", "This server", serverView{s.Policy, s.Retention, s.Dev, s.Version})
 }
 
-// memberNames gives what the account's members are called, by their ids.
-func (s *Server) memberNames(v *visit) (map[string]string, error) {
-	names := map[string]string{}
+// actorNames gives what those are called who do things in the account, by their ids.
+func (s *Server) actorNames(v *visit) (map[string]string, error) {
+	names := map[string]string{store.System: theServer}
 	for page := (manage.Page{Limit: manage.MaxLimit}); ; {
 		members, err := s.Manager.ListMembers(v.r.Context(), v.caller, page)
 		if err != nil {
