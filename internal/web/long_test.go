@@ -74,10 +74,7 @@ func longPages() []asked {
 // TestPagesStayLightOverALongLog opens every page that lists or counts anything, over a log of -web.log deliveries and one of a tenth.
 func TestPagesStayLightOverALongLog(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func(*testing.T) string{
-		"SQLite":     func(t *testing.T) string { return filepath.Join(t.TempDir(), "test.db") },
-		"PostgreSQL": func(t *testing.T) string { return pgtest.URL(t) },
-	} {
+	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			long, short := overLog(t, database(t), *longLog), overLog(t, database(t), *longLog/10)
@@ -98,6 +95,12 @@ func TestPagesStayLightOverALongLog(t *testing.T) {
 			}
 		})
 	}
+}
+
+// databases make an empty database of each kind.
+var databases = map[string]func(*testing.T) string{
+	"SQLite":     func(t *testing.T) string { return filepath.Join(t.TempDir(), "test.db") },
+	"PostgreSQL": func(t *testing.T) string { return pgtest.URL(t) },
 }
 
 // overLog is the owner of a server with so many deliveries in its log.
@@ -162,10 +165,7 @@ func (p *person) size(asked asked) int {
 // TestListsOfALongLogCanBeReadToTheEnd goes from page to page of lists that few match, and of one that has many pages.
 func TestListsOfALongLogCanBeReadToTheEnd(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func(*testing.T) string{
-		"SQLite":     func(t *testing.T) string { return filepath.Join(t.TempDir(), "test.db") },
-		"PostgreSQL": func(t *testing.T) string { return pgtest.URL(t) },
-	} {
+	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const deliveries = 20_000

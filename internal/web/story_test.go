@@ -65,7 +65,7 @@ func TestTheWholeStory(t *testing.T) {
 		publish(t, c, "failing.example")
 		time.Sleep(200 * time.Millisecond)
 	}
-	zoe.until(page, "Disabled").has("attempts in a row failed", "deliveries are held")
+	zoe.until(page, "Disabled").has("attempts in a row failed", "nothing is lost")
 	zoe.get("/endpoints", http.StatusOK).has("Disabled")
 	for _, other := range []string{"/endpoints", "/deliveries", "/settings/keys", page} {
 		zoe.get(other, http.StatusOK).has("was disabled", page+"/recover") // the banner

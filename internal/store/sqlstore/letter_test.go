@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,10 +15,7 @@ import (
 // in no mailbox that is looked at.
 func TestMailsLeftByAnOlderNodeAreAdopted(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func(t *testing.T) string{
-		"SQLite":     func(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "test.db") },
-		"PostgreSQL": func(t *testing.T) string { t.Helper(); return pgtest.URL(t) },
-	} {
+	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := opened(t, Config{Database: database(t)})

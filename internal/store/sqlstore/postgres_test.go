@@ -395,10 +395,7 @@ func TestNothingAcknowledgedIsLostWhenTheServerCrashes(t *testing.T) {
 
 func TestAClosedStoreSaysSo(t *testing.T) {
 	t.Parallel()
-	databases := map[string]func(t *testing.T) string{
-		"SQLite":     func(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "test.db") },
-		"PostgreSQL": func(t *testing.T) string { t.Helper(); return pgtest.URL(t) },
-	}
+	databases := databases
 	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

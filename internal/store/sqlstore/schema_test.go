@@ -4,21 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/compliancelayer/compliancelayer/internal/pgtest"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
 func TestALookAtTheTablesNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func(t *testing.T) string{
-		"SQLite":     func(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "test.db") },
-		"PostgreSQL": func(t *testing.T) string { t.Helper(); return pgtest.URL(t) },
-	} {
+	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := database(t)
@@ -60,10 +55,7 @@ func alter(t *testing.T, s *Store, all ...string) {
 // The release before knows no identities: a member that one of its nodes removes leaves theirs behind.
 func TestAnIdentityLeftByAnOlderNodeIsNobodys(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func(t *testing.T) string{
-		"SQLite":     func(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "test.db") },
-		"PostgreSQL": func(t *testing.T) string { t.Helper(); return pgtest.URL(t) },
-	} {
+	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := opened(t, Config{Database: database(t)})

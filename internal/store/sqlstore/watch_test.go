@@ -16,10 +16,7 @@ import (
 func on(t *testing.T, test func(t *testing.T, s *Store)) {
 	t.Helper()
 	t.Parallel()
-	for name, database := range map[string]func(t *testing.T) string{
-		"SQLite":     func(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "test.db") },
-		"PostgreSQL": func(t *testing.T) string { t.Helper(); return pgtest.URL(t) },
-	} {
+	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, opened(t, Config{Database: database(t)}))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/compliancelayer/compliancelayer/internal/pgtest"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
@@ -250,10 +248,7 @@ func TestAQueueThatIsFullIsWaitedForAsLongAsTheCallerLikes(t *testing.T) {
 // fails its transaction.
 func TestAPoisonousEventFailsAloneInTheDatabase(t *testing.T) {
 	t.Parallel()
-	databases := map[string]func(t *testing.T) string{
-		"SQLite":     func(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "test.db") },
-		"PostgreSQL": func(t *testing.T) string { t.Helper(); return pgtest.URL(t) },
-	}
+	databases := databases
 	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
