@@ -28,8 +28,8 @@ type Event[T any] struct {
 	DeliveryID int64
 	// ReceivedAt is when the event came here, in UTC.
 	ReceivedAt time.Time
-	// Try counts the runs of the handler for this event, from 1, those included that
-	// did not end.
+	// Try counts the times that the handler's turn came for this event, from 1, those
+	// included that did not end.
 	Try int
 	// Unsure: an earlier try may have had its effect, because its end is not known:
 	// the process died, or the other side did not answer. A handler whose effect must

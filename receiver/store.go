@@ -29,8 +29,8 @@ type Item struct {
 
 	Status   Status
 	Tries    int       // runs of the handler that were begun
-	Failures int       // of them, those that ended with an error that counts
-	Lost     int       // of them, those whose lease ran out
+	Failures int       // of them, those in which it ended with an error that counts
+	Lost     int       // of them, those that ran out
 	Unsure   bool      // an earlier try may have had its effect
 	DueAt    time.Time // when somebody must look at it again; zero when it is done or failed
 	EndedAt  time.Time // when it was done or failed; else zero

@@ -1,0 +1,73 @@
+package receiver
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+const (
+	// busyPause is when a copy of an event that is being handled is to come again.
+	busyPause = 10 * time.Second
+	// overtime is how long a handler that ignores its deadline is waited for.
+	overtime = time.Second
+)
+
+// inline runs the handler within the request.
+func (r *Receiver) inline(ctx context.Context, item Item) answer {
+	callCtx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	l := &lane{Lane: r.inlineLane(), r: r, tokens: map[string]*string{}}
+	item, standing, err := r.store.Begin(callCtx, item, l.lease())
+	switch {
+	case err != nil:
+		r.log.Error("event could not be claimed", "event_id", item.ID, "error", err)
+		return answer{status: http.StatusServiceUnavailable, result: storeAway, words: "the event could not be claimed: send it again", after: storePause}
+	case standing == Ended:
+		return answer{status: http.StatusOK, result: duplicate, words: "known"}
+	case standing == Busy:
+		return answer{status: http.StatusServiceUnavailable, result: busy, words: "a copy of this event is being handled: send it again", after: busyPause}
+	}
+	// The sender may hang up; what was begun is brought to its end all the same, so
+	// that its next copy finds it done.
+	ended := make(chan error, 1)
+	r.inlineRuns.Go(func() { ended <- l.once(context.WithoutCancel(ctx), item) })
+	patience := time.NewTimer(r.config.Timeout + overtime)
+	defer patience.Stop()
+	select {
+	case err = <-ended:
+	case <-patience.C:
+		err = fmt.Errorf("the handler goes on beyond its %v", r.config.Timeout)
+	}
+	if err == nil {
+		return answer{status: http.StatusOK, result: accepted, words: "done"}
+	}
+	failure := failureOf(err)
+	if failure.Unavailable {
+		return answer{status: http.StatusServiceUnavailable, result: handlerFailed, words: "the handler cannot do it now: send it again", after: failure.After}
+	}
+	return answer{status: http.StatusInternalServerError, result: handlerFailed, words: "the handler failed: send it again"}
+}
+
+func (r *Receiver) inlineLane() Lane {
+	return Lane{Workers: 1, Attempts: r.config.Attempts, Backoff: r.config.Backoff, Timeout: r.config.Timeout, Handle: r.handlers.handle}
+}
+
+// once runs the handler for an item of an inline receiver. After an error the item is
+// forgotten, so that the sender's next try begins anew.
+func (l *lane) once(ctx context.Context, item Item) error {
+	begin := time.Now()
+	written, err := l.handle(ctx, item)
+	l.r.metrics.handled("", err, time.Since(begin))
+	if written {
+		return nil
+	}
+	end := End{Key: item.Key(), Token: item.Token, To: Done}
+	if err != nil {
+		end.To = ""
+		l.r.log.Warn("the handler of an event failed", "event_id", item.ID, "type", item.Type, "error", shorten(err.Error()))
+	}
+	l.r.record(ctx, end, l.lease())
+	return err
+}

@@ -1,0 +1,297 @@
+package receiver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Lane is a queue of the inbox with what works it off. A receiver has one, for its
+// handlers; who wants several, so that each event is done for each of several ends,
+// sets them with [Receiver.SetLanes] and says in [Config.Route] which events go where.
+type Lane struct {
+	// Name is what Config.Route calls it.
+	Name string
+	// Ordered works the events off one at a time. One whose handler is Unavailable
+	// keeps its place, and those behind it wait with it. (One that waits for its next
+	// attempt does not: it is the event that is in trouble.)
+	Ordered bool
+	// Workers, Attempts, Backoff and Timeout are as in [Config]; 0 is the Config's.
+	Workers  int
+	Attempts int
+	Backoff  time.Duration
+	Timeout  time.Duration
+	// Handle takes every event of the lane, tests too.
+	Handle func(context.Context, Event[json.RawMessage]) error
+}
+
+// lane works one off.
+type lane struct {
+	Lane
+	r      *Receiver
+	notify chan struct{} // something may be due
+	stop   context.CancelFunc
+	ended  chan struct{}
+
+	mu      sync.Mutex
+	tokens  map[string]*string // of what is in hand here, by id
+	trouble int                // tries in a row that were Unavailable, of an ordered lane
+	pause   time.Time          // an ordered lane does nothing until then
+}
+
+const (
+	// idleLook is how long a lane with nothing to do waits before it asks the store
+	// again: what another process, such as a command line, has made due.
+	idleLook = 5 * time.Second
+	// ahead is how much more than it can handle at once a lane takes from the store,
+	// so that quick handlers do not wait for it. Each has its lease, so that it
+	// must be little for handlers that are slow: see [lane.room].
+	ahead = 15
+)
+
+// SetLanes replaces the lanes, also while Run works: those that are gone end what they
+// have in hand, and what waits in them stays in the store.
+func (r *Receiver) SetLanes(lanes ...Lane) error {
+	names := map[string]bool{}
+	for i := range lanes {
+		l := &lanes[i]
+		if l.Handle == nil || names[l.Name] {
+			return fmt.Errorf("receiver: the lane %q has no handler, or is there twice", l.Name)
+		}
+		names[l.Name] = true
+		l.Workers = or(l.Workers, r.config.Workers)
+		l.Attempts = or(l.Attempts, r.config.Attempts)
+		l.Backoff = or(l.Backoff, r.config.Backoff)
+		l.Timeout = or(l.Timeout, r.config.Timeout)
+		if l.Ordered {
+			l.Workers = 1
+		}
+	}
+	r.mu.Lock()
+	r.want = slices.Clone(lanes)
+	r.mu.Unlock()
+	signal(r.set)
+	return nil
+}
+
+// signal wakes whoever waits; a second signal before they do is the same one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// run works the lane off until ctx ends and what is in hand has ended.
+func (l *lane) run(ctx context.Context) {
+	hands := make(chan struct{}, l.Workers*(1+ahead)) // a token for each item in hand
+	work := make(chan Item, cap(hands))
+	var recording, workers sync.WaitGroup
+	for range l.Workers {
+		workers.Go(func() {
+			for item := range work {
+				end, written := l.try(ctx, item)
+				recording.Go(func() {
+					l.finish(ctx, end, written)
+					<-hands
+					signal(l.notify)
+				})
+			}
+		})
+	}
+	for l.wait(ctx, l.fill(ctx, hands, work)) {
+	}
+	close(work)
+	workers.Wait()
+	recording.Wait()
+}
+
+// fill claims what there is room for. It gives how long it is until there is more.
+func (l *lane) fill(ctx context.Context, hands chan struct{}, work chan<- Item) time.Duration {
+	room := l.room(len(hands))
+	if room <= 0 {
+		return idleLook
+	}
+	if pause := l.paused(); pause > 0 {
+		return pause
+	}
+	callCtx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	claimed, next, err := l.r.store.Claim(callCtx, l.Name, room, l.lease())
+	if err != nil {
+		if ctx.Err() == nil {
+			l.r.log.Error("events could not be taken from the store", "lane", l.Name, "error", err)
+		}
+		return time.Second
+	}
+	for _, item := range claimed {
+		if l.adopt(item) {
+			continue
+		}
+		hands <- struct{}{} // there is room: nobody else fills it
+		work <- item
+	}
+	if next < 0 {
+		return idleLook
+	}
+	return min(next, idleLook)
+}
+
+// room is how many more items the lane takes: few if its handlers are slow, one in hand if
+// it is ordered. Small room beside much in hand is left to grow, because each claim is a
+// commit.
+func (l *lane) room(inHand int) int {
+	most := l.Workers * (1 + ahead)
+	if l.Ordered || l.r.metrics.slow(l.Name) {
+		most = l.Workers
+	}
+	room := most - inHand
+	if inHand > 0 && room < most/4 {
+		return 0
+	}
+	return room
+}
+
+// adopt takes the new lease of an item that is still in hand here: its old one ran
+// out, because its handler goes on beyond its time or the clock was set. It must not
+// run twice at once.
+func (l *lane) adopt(item Item) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if token, ok := l.tokens[item.ID]; ok {
+		*token = item.Token
+		l.r.log.Warn("a handler goes on beyond its time", "event_id", item.ID, "lane", l.Name, "timeout", l.Timeout)
+		return true
+	}
+	l.tokens[item.ID] = &item.Token
+	return false
+}
+
+// wait sleeps until something may be due. It reports false when ctx has ended.
+func (l *lane) wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-l.notify:
+	case <-timer.C:
+	}
+	return ctx.Err() == nil
+}
+
+func (l *lane) lease() time.Duration { return l.Timeout + leaseMargin }
+
+// paused is how long the lane does nothing.
+func (l *lane) paused() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Until(l.pause)
+}
+
+// try runs the handler once and says how it ended, and whether that is written already.
+func (l *lane) try(ctx context.Context, item Item) (end End, written bool) {
+	if ctx.Err() != nil { // it was claimed, and not begun
+		return End{Key: item.Key(), To: Waiting, Back: true, Unsure: item.Unsure, Error: item.Error}, false
+	}
+	if item.Lost >= maxLost {
+		return End{Key: item.Key(), To: Failed, Error: fmt.Sprintf("the process ended %d times while this event was handled", item.Lost)}, false
+	}
+	begin := time.Now()
+	written, err := l.handle(ctx, item)
+	l.r.metrics.handled(l.Name, err, time.Since(begin))
+	if written {
+		l.judge(item, End{To: Done}, nil, 0)
+		return End{Key: item.Key()}, true
+	}
+	end, pause := decide(l.Lane, item, err)
+	l.judge(item, end, err, pause)
+	return end, false
+}
+
+// handle runs the handler under its deadline, and says whether its end is written
+// already. When ctx ends it goes on, for as long as Config.Grace; a handler that was
+// broken off then gives errStopped.
+func (l *lane) handle(ctx context.Context, item Item) (written bool, err error) {
+	event, err := eventFrom(item)
+	if err != nil {
+		return false, Permanent(err)
+	}
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Timeout)
+	defer cancel()
+	own, stop := context.WithCancelCause(own)
+	defer stop(nil)
+	defer context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(l.r.config.Grace, func() { stop(errStopped) })
+		context.AfterFunc(own, func() { timer.Stop() })
+	})()
+	if l.r.config.InTx {
+		err = l.inTx(own, item, event)
+		written = err == nil || errors.Is(err, ErrLeaseLost)
+	} else {
+		err = guarded(own, event, l.Handle)
+	}
+	if err != nil && errors.Is(context.Cause(own), errStopped) {
+		err = fmt.Errorf("%w: %w", errStopped, err)
+	}
+	return written, err
+}
+
+// errStopped: the program ended while the handler ran.
+var errStopped = errors.New("the receiver was stopped before the handler ended")
+
+// inTx runs the handler in a transaction that its end is written in.
+func (l *lane) inTx(ctx context.Context, item Item, event Event[json.RawMessage]) error {
+	var failed error
+	end := End{Key: item.Key(), Token: l.token(item), To: Done}
+	err := l.r.store.(TxStore).EndInTx(ctx, end, func(tx Tx) error {
+		event.Tx = tx
+		failed = guarded(ctx, event, l.Handle)
+		return failed
+	})
+	if err != nil && failed == nil && !errors.Is(err, ErrLeaseLost) {
+		// It is the store that is in trouble, not the event.
+		return Unavailable(err, 0)
+	}
+	return err
+}
+
+// guarded runs a handler and makes an error of its panic.
+func guarded(ctx context.Context, event Event[json.RawMessage], handle handler) (err error) {
+	defer func() {
+		if what := recover(); what != nil {
+			err = fmt.Errorf("%w\n%s", panicked(what), debug.Stack())
+		}
+	}()
+	return handle(ctx, event)
+}
+
+// token is that of an item's newest lease.
+func (l *lane) token(item Item) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if token := l.tokens[item.ID]; token != nil {
+		return *token
+	}
+	return item.Token
+}
+
+// finish lets an item go and writes its end, in this order: once it is written the item
+// may be claimed again, and must not be taken for one that is still in hand.
+func (l *lane) finish(ctx context.Context, end End, written bool) {
+	end.Token = l.token(Item{ID: end.Key.ID})
+	l.mu.Lock()
+	delete(l.tokens, end.Key.ID)
+	l.mu.Unlock()
+	if !written {
+		l.r.record(ctx, end, l.lease())
+	}
+}

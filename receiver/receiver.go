@@ -1,0 +1,136 @@
+package receiver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/webhook"
+)
+
+// Receiver takes events in and hands them to handlers. It is an [http.Handler], for
+// any router, and a prometheus.Collector. Handlers are set before the first request.
+type Receiver struct {
+	config   Config
+	log      *slog.Logger
+	store    Store
+	handlers handlers
+	metrics  *metrics
+	secrets  atomic.Pointer[[]webhook.Secret]
+
+	puts *group[[]Item, bool] // the items of one event; whether any of them is new
+	ends *group[End, bool]    // whether its lease is lost
+
+	running atomic.Bool // Run works events off
+	idle    sync.Once   // it was said that nothing does
+
+	mu    sync.Mutex
+	lanes map[string]*lane // those that Run works off
+	set   chan struct{}    // Run looks at the lanes again
+	want  []Lane
+
+	inlineRuns sync.WaitGroup
+}
+
+// New makes a receiver. Its store stays the caller's to close, after Run has returned.
+func New(config Config) (*Receiver, error) {
+	if err := config.complete(); err != nil {
+		return nil, err
+	}
+	r := &Receiver{
+		config: config, log: config.Logger, store: config.Store,
+		lanes: map[string]*lane{}, set: make(chan struct{}, 1),
+	}
+	r.handlers.log = r.log
+	r.metrics = newMetrics(r.store)
+	r.secrets.Store(&config.Secrets)
+	r.puts = newGroup(r.putAll)
+	r.ends = newGroup(r.recordAll)
+	r.want = []Lane{{
+		Workers: config.Workers, Attempts: config.Attempts, Backoff: config.Backoff, Timeout: config.Timeout,
+		Handle: r.handlers.handle,
+	}}
+	return r, nil
+}
+
+// SetSecrets replaces the secrets, while requests come in: those that a rotation made.
+func (r *Receiver) SetSecrets(secrets ...webhook.Secret) error {
+	if len(secrets) == 0 {
+		return fmt.Errorf("receiver: there is no secret to verify with")
+	}
+	r.secrets.Store(&secrets)
+	return nil
+}
+
+// storeTime bounds one call of the store.
+const storeTime = 10 * time.Second
+
+// putAll keeps the items of several events, and tells of each event whether it was
+// new in any of its lanes.
+func (r *Receiver) putAll(events [][]Item) ([]bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+	defer cancel()
+	var all []Item
+	for _, items := range events {
+		all = append(all, items...)
+	}
+	fresh, err := r.store.Put(ctx, all)
+	if err != nil {
+		return nil, fmt.Errorf("keep events: %w", err)
+	}
+	news := make([]bool, len(events))
+	for i, items := range events {
+		for range items {
+			news[i] = news[i] || fresh[0]
+			fresh = fresh[1:]
+		}
+	}
+	return news, nil
+}
+
+func (r *Receiver) recordAll(ends []End) ([]bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+	defer cancel()
+	lost, err := r.store.Record(ctx, ends)
+	if err != nil {
+		return nil, fmt.Errorf("write how events ended: %w", err)
+	}
+	return lost, nil
+}
+
+// record writes the end of a try, again and again while the store does not take it:
+// what was done must not be done twice because of a short trouble. It gives up when
+// the lease is certainly over, and soon when ctx has ended.
+func (r *Receiver) record(ctx context.Context, end End, lease time.Duration) {
+	const first, longest, atStop = 100 * time.Millisecond, 5 * time.Second, 5 * time.Second
+	for pause, waited := first, time.Duration(0); ; pause = min(2*pause, longest) {
+		lost, err := r.ends.do(end)
+		if err == nil {
+			if lost {
+				r.log.Warn("an event was taken over while it was handled: its end came too late", "event_id", end.Key.ID, "lane", end.Key.Lane)
+			}
+			return
+		}
+		if waited > lease || (waited > atStop && ctx.Err() != nil) {
+			r.log.Error("the end of an event could not be written: it will be handled again", "event_id", end.Key.ID, "lane", end.Key.Lane, "error", err)
+			return
+		}
+		waited += pause
+		time.Sleep(pause)
+	}
+}
+
+// eventFrom makes what a handler gets of an item.
+func eventFrom(item Item) (Event[json.RawMessage], error) {
+	event, err := eventOf(item.Body)
+	if err != nil {
+		return event, err
+	}
+	event.DeliveryID, event.ReceivedAt = item.DeliveryID, item.ReceivedAt.UTC()
+	event.Try, event.Unsure = item.Tries, item.Unsure
+	return event, nil
+}

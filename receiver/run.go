@@ -1,0 +1,115 @@
+package receiver
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// purgeEvery and purgePiece: what is kept too long goes in pieces that keep nobody
+	// waiting.
+	purgeEvery = time.Minute
+	purgePiece = 1000
+)
+
+// Run works the inbox off until ctx ends, and removes what has been kept long enough.
+// Then it claims nothing more, lets handlers end for as long as [Config.Grace], and
+// returns nil once all that it started has ended. It is called once. Inline it only
+// removes, and waits for handlers that outlived their requests.
+//
+// Shut the HTTP server down first, so that what it took in last is worked off, or
+// waits for the next start.
+func (r *Receiver) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	all.Go(func() { r.purge(ctx) })
+	if !r.config.Inline {
+		r.running.Store(true)
+		defer r.running.Store(false)
+		all.Go(func() { r.tend(ctx) })
+	}
+	all.Wait()
+	r.inlineRuns.Wait()
+	return nil
+}
+
+// tend keeps the lanes that run the same as those that are wanted.
+func (r *Receiver) tend(ctx context.Context) {
+	for {
+		r.change(ctx)
+		select {
+		case <-ctx.Done():
+			r.stopAll()
+			return
+		case <-r.set:
+		}
+	}
+}
+
+// change ends all lanes and starts those that are wanted. One at a time, so that no
+// two work off the same lane.
+func (r *Receiver) change(ctx context.Context) {
+	r.stopAll()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, want := range r.want {
+		l := &lane{
+			Lane: want, r: r, notify: make(chan struct{}, 1), ended: make(chan struct{}),
+			tokens: map[string]*string{},
+		}
+		own, stop := context.WithCancel(ctx)
+		l.stop = stop
+		r.lanes[want.Name] = l
+		go func() {
+			defer close(l.ended)
+			l.run(own)
+		}()
+	}
+}
+
+// stopAll ends all lanes and waits for them.
+func (r *Receiver) stopAll() {
+	r.mu.Lock()
+	lanes := r.lanes
+	r.lanes = map[string]*lane{}
+	r.mu.Unlock()
+	for _, l := range lanes {
+		l.stop()
+	}
+	for _, l := range lanes {
+		<-l.ended
+	}
+}
+
+// wake tells the lanes of items that something is due.
+func (r *Receiver) wake(items []Item) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, item := range items {
+		if l := r.lanes[item.Lane]; l != nil {
+			signal(l.notify)
+		}
+	}
+}
+
+// purge removes what has been kept long enough.
+func (r *Receiver) purge(ctx context.Context) {
+	ticker := time.NewTicker(purgeEvery)
+	defer ticker.Stop()
+	for {
+		for ctx.Err() == nil {
+			n, err := r.store.Purge(ctx, r.config.KeepDone, r.config.KeepFailed, purgePiece)
+			if err != nil && ctx.Err() == nil {
+				r.log.Error("old events could not be removed", "error", err)
+			}
+			if err != nil || n < purgePiece {
+				break
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
