@@ -147,7 +147,7 @@ func eventOf(body []byte) (Event[json.RawMessage], error) {
 	_ = json.Unmarshal(parsed.Data, &data) // data that is no object is no test
 	return Event[json.RawMessage]{
 		ID: parsed.ID, Type: parsed.Type, CreatedAt: parsed.CreatedAt,
-		Data: parsed.Data, Raw: parsed.Data, Test: string(data.Test) == "true",
+		Data: parsed.Data, Raw: parsed.Data, Body: body, Test: string(data.Test) == "true",
 	}, nil
 }
 

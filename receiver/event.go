@@ -19,8 +19,9 @@ type Event[T any] struct {
 	CreatedAt time.Time
 	// Data is what happened.
 	Data T
-	// Raw is the data as it was sent.
-	Raw json.RawMessage
+	// Raw is the data as it was sent, Body all of it.
+	Raw  json.RawMessage
+	Body []byte
 	// Test: somebody pressed Test at the sender. It is data.test of the event.
 	Test bool
 	// DeliveryID is the number of the delivery at the sender, which its log is

@@ -98,7 +98,7 @@ func typed[T any](handle func(context.Context, Event[T]) error) handler {
 // JSON has, such as 85.0; what is missing or null is the zero value.
 func Typed[T any](e Event[json.RawMessage]) (Event[T], error) {
 	event := Event[T]{
-		ID: e.ID, Type: e.Type, CreatedAt: e.CreatedAt, Raw: e.Raw, Test: e.Test, DeliveryID: e.DeliveryID,
+		ID: e.ID, Type: e.Type, CreatedAt: e.CreatedAt, Raw: e.Raw, Body: e.Body, Test: e.Test, DeliveryID: e.DeliveryID,
 		ReceivedAt: e.ReceivedAt, Try: e.Try, Unsure: e.Unsure, Tx: e.Tx,
 	}
 	err := json.Unmarshal(e.Raw, &event.Data)

@@ -1,0 +1,119 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/receiver"
+)
+
+const (
+	// exitTryLater is EX_TEMPFAIL of sysexits.h: what the program needs is away.
+	exitTryLater = 75
+	// exitNoUse is EX_DATAERR of sysexits.h: the event is nothing for the program.
+	exitNoUse = 65
+
+	// maxSaid bounds what is kept of what a program writes to its standard error.
+	maxSaid = 2 << 10
+	// lastWords is how long a program may take to end after it was told to.
+	lastWords = 2 * time.Second
+)
+
+// commandSink starts a program for each event, with the event's body on its standard
+// input. Exit status 0 is done, 75 means that it is to be tried later, 65 that trying
+// again is of no use; any other counts as an attempt. The program gets none of the
+// relay's environment but PATH, HOME and what the route names: there are secrets in it.
+type commandSink struct {
+	run     []string // the program, by its path or as PATH finds it, and its arguments
+	env     []string // NAME=value
+	timeout time.Duration
+}
+
+// Handle runs the program once.
+func (c *commandSink) Handle(ctx context.Context, event receiver.Event[json.RawMessage]) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	said := &tail{most: maxSaid}
+	program := exec.CommandContext(ctx, c.run[0], c.run[1:]...) //nolint:gosec // which program is the operator's choice, and nothing of the event is in its words
+	program.Stdin = bytes.NewReader(event.Body)
+	program.Stderr = said
+	program.Env = append(c.environment(), eventVariables(event)...)
+	ownGroup(program)
+	program.WaitDelay = lastWords
+
+	err := program.Run()
+	exit, exited := errors.AsType[*exec.ExitError](err)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return &receiver.Failure{Err: fmt.Errorf("%s did not end within %v and was stopped", c.run[0], c.timeout), Unsure: true}
+	case !exited:
+		return receiver.Unavailable(fmt.Errorf("start %s: %w", c.run[0], err), 0)
+	}
+	err = fmt.Errorf("%s ended with status %d%s", c.run[0], exit.ExitCode(), said)
+	switch exit.ExitCode() {
+	case exitTryLater:
+		return receiver.Unavailable(err, 0)
+	case exitNoUse:
+		return receiver.Permanent(err)
+	}
+	return err
+}
+
+func (c *commandSink) environment() []string {
+	env := c.env
+	for _, name := range []string{"PATH", "HOME"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env[:len(env):len(env)], name+"="+value)
+		}
+	}
+	return env
+}
+
+// eventVariables tell a small program what it would else have to parse. They are
+// visible ASCII, as ids and types are.
+func eventVariables(event receiver.Event[json.RawMessage]) []string {
+	return []string{
+		"COMPLIANCELAYER_EVENT_ID=" + event.ID,
+		"COMPLIANCELAYER_EVENT_TYPE=" + event.Type,
+		fmt.Sprintf("COMPLIANCELAYER_EVENT_TEST=%t", event.Test),
+		fmt.Sprintf("COMPLIANCELAYER_TRY=%d", event.Try),
+		fmt.Sprintf("COMPLIANCELAYER_UNSURE=%t", event.Unsure),
+	}
+}
+
+// check reports whether the program can be found.
+func (c *commandSink) check() error {
+	_, err := exec.LookPath(c.run[0])
+	return err
+}
+
+// tail keeps the last bytes that are written to it.
+type tail struct {
+	most int
+	kept []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - t.most; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
+	}
+	return len(p), nil
+}
+
+// String is the end of an error's text.
+func (t *tail) String() string {
+	if text := strings.TrimSpace(string(t.kept)); text != "" {
+		return ": " + text
+	}
+	return ""
+}

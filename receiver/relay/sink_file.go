@@ -1,0 +1,117 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/compliancelayer/compliancelayer/receiver"
+)
+
+// lookBack is how much of the end of a file is searched for an event whose write was
+// perhaps cut off: what came after it can only be what other routes wrote since.
+const lookBack = 4 << 20
+
+// fileSink appends each event to a file, as one line of JSON, and syncs it.
+type fileSink struct {
+	path string
+	mu   sync.Mutex
+}
+
+// Handle writes one line, whole or, as far as a reader of lines can see, not at all: a
+// line that a crash cut off is ended before the next.
+func (f *fileSink) Handle(_ context.Context, event receiver.Event[json.RawMessage]) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.write(event); err != nil {
+		// A full disk or a missing folder is not the event's fault.
+		return &receiver.Failure{Err: err, Unavailable: true, Unsure: true}
+	}
+	return nil
+}
+
+func (f *fileSink) write(event receiver.Event[json.RawMessage]) (err error) {
+	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the file of the route: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return errors.Join(fmt.Errorf("%s is not an ordinary file", f.path), err)
+	}
+	tail, end, err := tailOf(file)
+	if err != nil {
+		return fmt.Errorf("read the end of %s: %w", f.path, err)
+	}
+	if event.Unsure && holds(tail, event.ID) {
+		return file.Sync()
+	}
+	line, err := oneLine(event.Body)
+	if err != nil {
+		return err
+	}
+	if len(tail) > 0 && tail[len(tail)-1] != '\n' {
+		line = append([]byte{'\n'}, line...)
+	}
+	if _, err := file.WriteAt(line, end); err != nil {
+		return fmt.Errorf("write to %s: %w", f.path, err)
+	}
+	if err := file.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", f.path, err)
+	}
+	return nil
+}
+
+// tailOf reads the last bytes of a file and says where it ends.
+func tailOf(file *os.File) (tail []byte, end int64, err error) {
+	end, err = file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, 0, err
+	}
+	from := max(0, end-lookBack)
+	tail = make([]byte, end-from)
+	_, err = io.ReadFull(io.NewSectionReader(file, from, end-from), tail)
+	return tail, end, err
+}
+
+// holds reports whether a whole line of the tail is the event.
+func holds(tail []byte, id string) bool {
+	for line := range bytes.Lines(tail) {
+		var event struct {
+			ID string `json:"id"`
+		}
+		if json.Unmarshal(line, &event) == nil && event.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// oneLine writes a body without line breaks; those within its strings are escaped
+// already.
+func oneLine(body []byte) ([]byte, error) {
+	var line bytes.Buffer
+	if err := json.Compact(&line, body); err != nil {
+		return nil, receiver.Permanent(fmt.Errorf("the event is not JSON: %w", err))
+	}
+	line.WriteByte('\n')
+	return line.Bytes(), nil
+}
+
+// check reports whether the file can be written.
+func (f *fileSink) check() error {
+	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the folder of %s is missing", f.path)
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
