@@ -125,17 +125,24 @@ func (s *Store) Claim(ctx context.Context, lane string, most int, lease time.Dur
 	due := s.choose(func(r *row) bool { return r.Lane == lane && !r.DueAt.IsZero() })
 	slices.SortStableFunc(due, func(a, b *row) int { return cmp.Or(a.DueAt.Compare(b.DueAt), a.seq-b.seq) })
 	var claimed []receiver.Item
-	for i, r := range due {
-		if len(claimed) == most || now.Before(r.DueAt) {
-			return claimed, max(0, due[i].DueAt.Sub(now)), nil
-		}
+	n := 0
+	for n < min(most, len(due)) && !now.Before(due[n].DueAt) {
+		n++
+	}
+	next := time.Duration(-1)
+	if n > 0 {
+		next = lease
+	}
+	if n < len(due) {
+		next = max(0, due[n].DueAt.Sub(now))
+	}
+	due = due[:n]
+	slices.SortFunc(due, func(a, b *row) int { return a.seq - b.seq })
+	for _, r := range due {
 		s.seq++
 		claimed = append(claimed, r.lease(s.seq, now.Add(lease)))
 	}
-	if len(claimed) > 0 {
-		return claimed, lease, nil
-	}
-	return nil, -1, nil
+	return claimed, next, nil
 }
 
 // choose gives the rows that fit, in the order of their arrival.
