@@ -47,6 +47,7 @@ var rooms = []room{
 	{"webhook/webhooktest", []string{"webhook"}, "public: signs test events for other people's receivers, no more"},
 	{"client", []string{"webhook"}, "public: the wire types and the HTTP client, without the server"},
 
+	{"internal/nearest", nil, "finds what somebody meant to write, among names that it is given"},
 	{"internal/delivery", nil, "the rules are pure, so they can be tested over their whole domain"},
 	{"internal/catalog", nil, "event types, schemas and samples are facts that depend on nothing"},
 	{"internal/seal", nil, "encryption knows bytes and keys, not what they are for"},
@@ -56,7 +57,7 @@ var rooms = []room{
 	{"internal/evidence", nil, "what a test found out is numbers and words"},
 	{"internal/failpoint", nil, "whoever takes a step at which the program may die names it here; in the released program nothing of it is left"},
 
-	{"receiver/...", []string{"webhook", "receiver/...", "internal/egress"}, "public: runs in other people's programs; its calls to Slack and others leave through egress"},
+	{"receiver/...", []string{"webhook", "receiver/...", "internal/egress", "internal/nearest"}, "public: runs in other people's programs; its calls to Slack and others leave through egress"},
 	{"scan/...", []string{"internal/egress", "scan/..."}, "public: the scanner works without the server; its probes leave through egress"},
 
 	{"internal/store", []string{"internal/delivery"}, "the contract of the store speaks of deliveries, not of SQL"},
@@ -70,17 +71,17 @@ var rooms = []room{
 
 	{"internal/store/storetest", []string{"internal/delivery", "internal/store"}, "the same cases for any store, so it knows none of them"},
 	{"internal/store/sqlstore", []string{"internal/delivery", "internal/catalog", "internal/store", "internal/failpoint"}, "the only SQL; it keeps rows and applies the rules of delivery; which events are operational, catalog says"},
-	{"internal/publish", []string{"webhook", "internal/delivery", "internal/catalog", "internal/store", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "accepts events through the store and sends nothing itself"},
+	{"internal/publish", []string{"webhook", "internal/nearest", "internal/delivery", "internal/catalog", "internal/store", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "accepts events through the store and sends nothing itself"},
 	{"internal/dispatch", []string{"webhook", "internal/delivery", "internal/catalog", "internal/egress", "internal/store", "internal/seal", "internal/send", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "the loop: claim, send, decide, record; it accepts nothing itself; which attempts are of operational events, catalog says"},
 
 	{"internal/watch", []string{"internal/delivery", "internal/store"}, "the loop that judges endpoints by the rules; what it finds it leaves as alerts and notices, and tells nobody itself"},
 	{"internal/notify", []string{"internal/delivery", "internal/catalog", "internal/egress", "internal/store", "internal/mail", "internal/publish", "internal/telemetry", "internal/failpoint"}, "tells people, by mail and by operational events"},
-	{"internal/manage", []string{"webhook", "internal/delivery", "internal/catalog", "internal/egress", "internal/seal", "internal/store", "internal/mail", "internal/auth", "internal/send", "internal/publish", "internal/dispatch", "internal/metrics", "internal/telemetry"}, "every operation but publish, with its scope and its audit row, below the API and the dashboard alike"},
+	{"internal/manage", []string{"webhook", "internal/nearest", "internal/delivery", "internal/catalog", "internal/egress", "internal/seal", "internal/store", "internal/mail", "internal/auth", "internal/send", "internal/publish", "internal/dispatch", "internal/metrics", "internal/telemetry"}, "every operation but publish, with its scope and its audit row, below the API and the dashboard alike"},
 	{"internal/monitor", []string{"scan/...", "internal/delivery", "internal/catalog", "internal/store", "internal/publish"}, "domains, schedule and alert rules; what they find is published as any event"},
 
 	{"internal/issuer", []string{"internal/seal"}, "who somebody is to an issuer of OpenID Connect; who they are here, it does not know"},
 
-	{"internal/api", []string{"client", "webhook", "internal/delivery", "internal/catalog", "internal/store", "internal/auth", "internal/publish", "internal/manage", "internal/monitor", "internal/feed", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "parses, calls manage or publish, renders; never imports web"},
+	{"internal/api", []string{"client", "webhook", "internal/nearest", "internal/delivery", "internal/catalog", "internal/store", "internal/auth", "internal/publish", "internal/manage", "internal/monitor", "internal/feed", "internal/metrics", "internal/telemetry", "internal/failpoint"}, "parses, calls manage or publish, renders; never imports web"},
 	{"internal/web", []string{"webhook", "internal/delivery", "internal/catalog", "internal/store", "internal/auth", "internal/publish", "internal/manage", "internal/monitor", "internal/feed", "internal/issuer", "internal/metrics", "internal/telemetry"}, "parses, calls manage or publish, renders; never imports api"},
 
 	{"internal/door", nil, "it knows HTTP and not what is called by it"},
@@ -96,7 +97,7 @@ var rooms = []room{
 	{"internal/model", nil, "drives the engine beside a model in its tests, and has nothing else"},
 	{"internal/crash", []string{"webhook", "client", "receiver/...", "internal/delivery", "internal/egress", "internal/pgtest", "internal/evidence", "internal/app", "internal/failpoint"}, "kills the program from outside and counts through its API"},
 	{"internal/apifuzz", []string{"client", "internal/delivery", "internal/pgtest", "internal/evidence", "internal/app"}, "asks the program what nobody wrote, through its API"},
-	{"cmd/compliancelayer", []string{"webhook", "client", "receiver/...", "scan/...", "internal/delivery", "internal/catalog", "internal/egress", "internal/telemetry", "internal/app"}, "parses the command line; what it does, app or client does"},
+	{"cmd/compliancelayer", []string{"internal/nearest", "webhook", "client", "receiver/...", "scan/...", "internal/delivery", "internal/catalog", "internal/egress", "internal/telemetry", "internal/app"}, "parses the command line; what it does, app or client does"},
 	{"scripts/...", nil, "tools of the build know nothing of the program"},
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v4"
 
-	"github.com/compliancelayer/compliancelayer/internal/catalog"
+	"github.com/compliancelayer/compliancelayer/internal/nearest"
 )
 
 // settingsFile is the path of the settings file; its hook makes the file one more
@@ -76,7 +76,7 @@ func (s *settings) add(key, value *yaml.Node, known []string) error {
 	name := strings.ReplaceAll(key.Value, "_", "-")
 	if !slices.Contains(known, name) {
 		bare := strings.TrimPrefix(strings.ToLower(name), strings.ToLower(envPrefix)+"-")
-		if near := catalog.NearestName(bare, known); near != "" {
+		if near := nearest.Name(bare, known); near != "" {
 			return s.at(key.Line, "%q is not a setting; did you mean %s?", key.Value, near)
 		}
 		return s.at(key.Line, "%q is not a setting; settings are named as the variables in --help, in lower case and without %s_, such as retention", key.Value, envPrefix)
@@ -171,7 +171,7 @@ func noteMisspelt(c *console, known []string) {
 		if !ours || setting == "config" || slices.Contains(known, setting) {
 			continue
 		}
-		if near := catalog.NearestName(setting, known); near != "" {
+		if near := nearest.Name(setting, known); near != "" {
 			c.note("warning: %s is not a setting; did you mean %s?", name, variableOf(near))
 		}
 	}

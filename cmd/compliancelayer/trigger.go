@@ -9,6 +9,7 @@ import (
 
 	"github.com/compliancelayer/compliancelayer/client"
 	"github.com/compliancelayer/compliancelayer/internal/catalog"
+	"github.com/compliancelayer/compliancelayer/internal/nearest"
 )
 
 // triggerCmd publishes the sample of a type.
@@ -89,7 +90,7 @@ func suggestType(ctx context.Context, cl *client.Client, name string, err error)
 		names[i] = t.Name
 	}
 	problem := fmt.Errorf("%.128q is not a known event type", name)
-	if near := catalog.NearestName(name, names); near != "" {
+	if near := nearest.Name(name, names); near != "" {
 		problem = fmt.Errorf("%.128q is not a known event type; did you mean %s?", name, near)
 	}
 	return withHint(problem, "%s event-types list", programName)

@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/compliancelayer/compliancelayer/client"
-	"github.com/compliancelayer/compliancelayer/internal/catalog"
+	"github.com/compliancelayer/compliancelayer/internal/nearest"
 )
 
 // maxMistakes is how many wrong fields an answer lists: enough to repair a request,
@@ -226,7 +226,7 @@ func wholeNumber(tag reflect.StructTag, text string) (n int, wrong string) {
 
 // unknownName says that a name is not known, and which one was probably meant.
 func unknownName(name string, known []string) string {
-	if near := catalog.NearestName(name, known); near != "" {
+	if near := nearest.Name(name, known); near != "" {
 		return fmt.Sprintf("is not known here; did you mean %s?", near)
 	}
 	if len(known) == 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/compliancelayer/compliancelayer/internal/auth"
 	"github.com/compliancelayer/compliancelayer/internal/catalog"
+	"github.com/compliancelayer/compliancelayer/internal/nearest"
 )
 
 // maxPatterns bounds what publishing has to match for one endpoint.
@@ -71,7 +72,7 @@ func (m *mistakes) events(patterns, names []string) {
 
 // malformed adds what is probably meant to what is wrong, unless that says it already.
 func malformed(pattern string, err error, names []string) string {
-	if near := nearest(pattern, names); near != "" && !strings.Contains(err.Error(), "did you mean") {
+	if near := meant(pattern, names); near != "" && !strings.Contains(err.Error(), "did you mean") {
 		return fmt.Sprintf("%s; did you mean %s?", err, near)
 	}
 	return err.Error()
@@ -87,18 +88,18 @@ func unknownType(pattern string, names []string) string {
 
 // suggestion says what a wrong pattern probably means, or where to look.
 func suggestion(pattern string, names []string) string {
-	if near := nearest(pattern, names); near != "" {
+	if near := meant(pattern, names); near != "" {
 		return fmt.Sprintf("; did you mean %s?", near)
 	}
 	return "; GET /v1/event-types lists them all"
 }
 
-// nearest gives what a wrong pattern probably means, or "".
-func nearest(pattern string, names []string) string {
+// meant gives what a wrong pattern probably means, or "".
+func meant(pattern string, names []string) string {
 	if strings.HasSuffix(pattern, "*") {
-		return catalog.NearestName(pattern, prefixes(names))
+		return nearest.Name(pattern, prefixes(names))
 	}
-	return catalog.NearestName(pattern, names)
+	return nearest.Name(pattern, names)
 }
 
 // prefixes gives the first words of names as patterns.

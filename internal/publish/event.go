@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/compliancelayer/compliancelayer/internal/catalog"
+	"github.com/compliancelayer/compliancelayer/internal/nearest"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 	"github.com/compliancelayer/compliancelayer/webhook"
 )
@@ -66,7 +67,7 @@ func checkType(acc *account, i int, name string, operational bool) error {
 	if acc.known(name) {
 		return nil
 	}
-	if near := catalog.NearestName(name, acc.names); near != "" {
+	if near := nearest.Name(name, acc.names); near != "" {
 		return invalid(i, "type", "%.128q is not a known event type; did you mean %s?", name, near)
 	}
 	return invalid(i, "type", "%.128q is not a known event type; see GET /v1/event-types, or register it with POST /v1/event-types", name)
