@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/egress"
@@ -172,4 +173,16 @@ func readAll(body io.Reader) ([]byte, error) {
 // errorf makes an error that begins with the vendor's name.
 func (c *Client) errorf(format string, args ...any) error {
 	return fmt.Errorf(c.cfg.Name+": "+format, args...)
+}
+
+// CheckURL finds a setting that is no URL, and does not repeat it; "" passes.
+func CheckURL(field, text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+		return fmt.Errorf("%s: it is not a URL that begins with https://", field)
+	}
+	return nil
 }

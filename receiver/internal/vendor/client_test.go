@@ -147,7 +147,7 @@ func TestWhatBreaksIsToldApart(t *testing.T) {
 			_, _ = io.WriteString(w, strings.Repeat("x", MaxAnswer+1))
 		}, receiver.Failure{Unavailable: true, Unsure: true, Answered: true}},
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
 		}, receiver.Failure{Permanent: true}},
 	}
 	for name, tt := range tests {
@@ -242,6 +242,26 @@ func TestASlowVendor(t *testing.T) {
 		_, err = c.Send(ctx, Request{URL: "https://example.com", Body: 1})
 		if got := failed(t, err); !errors.Is(err, stop) || !got.Unsure {
 			t.Errorf("a caller that left gives %v, want its own reason", err)
+		}
+	})
+}
+
+func TestAConnectionThatNeverCameIsSure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		over := make(chan struct{})
+		defer close(over)
+		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			<-over
+			return nil, errors.New("it took too long")
+		}}
+		c, err := New(Config{Name: "Vendor", HTTP: &http.Client{Transport: transport}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Send(t.Context(), Request{URL: "https://example.com", Body: 1})
+		if got := failed(t, err); !got.Unavailable || got.Unsure || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %+v, want it unavailable and sure", got)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/receiver"
@@ -88,4 +89,17 @@ func (d Data) Text(name string) string {
 func (d Data) Number(name string) (int, bool) {
 	n, ok := d.Data[name].(int64)
 	return int(n), ok
+}
+
+// Resolved reports whether the event says that the condition of an alert has cleared:
+// an alert.triggered whose data has "resolved": true or "status": "resolved", or an
+// alert.resolved with the data of the alert.
+func (d Data) Resolved() bool {
+	switch d.Type {
+	case "alert.resolved":
+		return true
+	case "alert.triggered":
+		return d.Data["resolved"] == true || strings.EqualFold(d.Text("status"), "resolved")
+	}
+	return false
 }

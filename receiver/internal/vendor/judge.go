@@ -41,7 +41,7 @@ func (c *Client) judge(a Answer, said func([]byte) string, repeats bool) error {
 	f.Unavailable, f.Answered, f.Unsure, f.Permanent = meaning(a.Status)
 	f.Unsure = f.Unsure && !repeats
 	if f.Unavailable {
-		f.After = retryAfter(a.Header.Get("Retry-After"), time.Now())
+		f.After = RetryAfter(a.Header)
 	}
 	if denied(a.Status) {
 		f.Err = c.errorf("answered %d: %s: %s", a.Status, words, cmp.Or(c.cfg.Denied, "check the key or token that is set"))
@@ -68,6 +68,11 @@ func meaning(status int) (unavailable, answered, unsure, permanent bool) {
 
 func denied(status int) bool {
 	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
+// RetryAfter is how long an answer asks to be left alone: at most a day, 0 for no wish.
+func RetryAfter(header http.Header) time.Duration {
+	return retryAfter(header.Get("Retry-After"), time.Now())
 }
 
 // retryAfter reads the header of RFC 9110 section 10.2.3: seconds or a date.
