@@ -1,6 +1,7 @@
 package settle
 
 import (
+	"errors"
 	"strconv"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func TestWaits(t *testing.T) {
 	w.Begin("known")
 	now = now.Add(10 * time.Second)
 	for id, want := range map[string]time.Duration{"known": 20 * time.Second, "after a restart": 30 * time.Second} {
-		failure, ok := w.Check(id).(*receiver.Failure)
+		failure, ok := errors.AsType[*receiver.Failure](w.Check(id))
 		if !ok || !failure.Unavailable || failure.Answered || !failure.Unsure || failure.After != want {
 			t.Errorf("%s: %+v, want to come again in %v, still unsure", id, failure, want)
 		}
