@@ -131,6 +131,9 @@ func (s *Sink) String() string { return s.config.String() }
 // GoString is String, so that no way of printing shows a secret.
 func (s *Sink) GoString() string { return s.config.String() }
 
+// severities of alerts, as [receiver.AlertTriggered] has them.
+var severities = []string{"critical", "high", "medium", "low", "info"}
+
 // projectKey is the form of the key of a project:
 // https://support.atlassian.com/jira-cloud-administration/docs/edit-a-projects-details/.
 var projectKey = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,254}$`)
@@ -193,6 +196,11 @@ func (c *Config) complete() error {
 	}
 	if c.Settle == 0 {
 		c.Settle = DefaultSettle
+	}
+	for _, severity := range c.AlertSeverities {
+		if !slices.Contains(severities, severity) {
+			return fmt.Errorf("there is no severity %q; there are %s", severity, strings.Join(severities, ", "))
+		}
 	}
 	for _, label := range c.Labels {
 		if err := checkLabel(label); err != nil {

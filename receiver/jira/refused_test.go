@@ -167,6 +167,7 @@ func TestConfigs(t *testing.T) {
 		{"no project", func(c *Config) { c.Project = "" }, "the key of one"},
 		{"the name of a project", func(c *Config) { c.Project = "Security" }, "the key of one"},
 		{"a label with a space", func(c *Config) { c.Labels = []string{"a b"} }, `label "a b"`},
+		{"a severity that is none", func(c *Config) { c.AlertSeverities = []string{"critcal"} }, "there are critical, high"},
 		{"a template that is none", func(c *Config) { c.Summary = "{{" }, "summary"},
 		{"a field that no event has", func(c *Config) { c.Comment = "{{.Nothing}}" }, "comment"},
 		{"a field that is set elsewhere", func(c *Config) { c.Fields = map[string]string{"labels": "x"} }, `the field "labels"`},
