@@ -107,8 +107,9 @@ type Store interface {
 	// the standing is Begun.
 	Begin(ctx context.Context, item Item, lease time.Duration) (Item, Standing, error)
 
-	// Claim leases up to most items of a lane that are due, the longest due first, and
-	// those of the same moment in the order in which they came. Each has one more of
+	// Claim leases up to most items of a lane that are due: those that have been due
+	// longest, of the same moment those that came first. They are given in the order
+	// in which they came. Each has one more of
 	// Tries and a token of its own. A Working item whose lease ran out is due: it has
 	// one more of Lost, and is Unsure. Next is how long it is until another item of the
 	// lane is due: 0 when one is already, negative when there is none at all.

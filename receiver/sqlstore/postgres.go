@@ -1,0 +1,42 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+)
+
+// maxConnections bounds the connections of a store of its own.
+const maxConnections = 16
+
+// OpenPostgres opens a PostgreSQL database, of an address such as
+// postgres://user@host/name. Several receivers may share it.
+func OpenPostgres(ctx context.Context, address string) (*Store, error) {
+	db, err := sql.Open("pgx", address)
+	if err != nil { // which quotes the address, password and all
+		return nil, errors.New("sqlstore: the PostgreSQL address is not as it should be: postgres://user:password@host:port/database")
+	}
+	db.SetMaxOpenConns(maxConnections)
+	db.SetMaxIdleConns(maxConnections)
+	s, err := New(ctx, db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s.owned = true
+	return s, nil
+}
+
+// checkCommits refuses a PostgreSQL session that answers before a commit is on disk.
+func checkCommits(ctx context.Context, db *sql.DB) error {
+	var commit, fsync string
+	if err := db.QueryRowContext(ctx, "select current_setting('synchronous_commit'), current_setting('fsync')").Scan(&commit, &fsync); err != nil {
+		return fmt.Errorf("sqlstore: ask PostgreSQL how it syncs: %w", err)
+	}
+	if commit == "off" || fsync == "off" {
+		return errors.New("sqlstore: this PostgreSQL answers before a commit is on disk, so events that were answered with 200 could be lost: set synchronous_commit and fsync to on")
+	}
+	return nil
+}

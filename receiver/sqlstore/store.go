@@ -1,0 +1,132 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/receiver"
+)
+
+// Store is a [receiver.TxStore] on a database.
+type Store struct {
+	db    *sql.DB
+	d     dialect
+	owned bool
+
+	// writing is held by whoever writes to SQLite, which has one writer at a time: here
+	// they wait in order, while SQLite itself would let them try again after a sleep.
+	writing sync.Mutex
+}
+
+// New makes a store on a database that the program has open, by the driver sqlite
+// (modernc.org/sqlite), pgx (github.com/jackc/pgx/v5/stdlib) or one that speaks as they
+// do. It makes the table receiver_inbox if there is none. A SQLite file should be
+// opened with _txlock=immediate and a busy_timeout, as [OpenSQLite] does.
+func New(ctx context.Context, db *sql.DB) (*Store, error) {
+	d, err := detect(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	check := checkCommits
+	if d.name == sqlite.name {
+		check = checkDurable
+	}
+	if err := check(ctx, db); err != nil {
+		return nil, err
+	}
+	if err := makeTables(ctx, db, d); err != nil {
+		return nil, err
+	}
+	return &Store{db: db, d: d}, nil
+}
+
+// Close closes the database, if the store has opened it.
+func (s *Store) Close() error {
+	if !s.owned {
+		return nil
+	}
+	return s.db.Close()
+}
+
+// text puts the clock and the lock into a statement.
+func (s *Store) text(statement string) string {
+	return strings.NewReplacer("{now}", s.d.now, "{skip}", s.d.skip).Replace(statement)
+}
+
+// write runs fn while nobody else of this process writes to SQLite.
+func (s *Store) write(fn func() error) error {
+	if s.d.name == sqlite.name {
+		s.writing.Lock()
+		defer s.writing.Unlock()
+	}
+	return fn()
+}
+
+// inTx runs fn in a transaction.
+func (s *Store) inTx(ctx context.Context, fn func(*sql.Tx) error) error {
+	return s.write(func() error {
+		tx, err := s.db.BeginTx(ctx, nil)
+		if err != nil {
+			return fmt.Errorf("begin a transaction: %w", err)
+		}
+		defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+		if err := fn(tx); err != nil {
+			return err
+		}
+		if err := tx.Commit(); err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+		return nil
+	})
+}
+
+// columns are those of an item, in the order of scan. {body} is its body, or nothing.
+const columns = `lane, id, type, delivery_id, {body}, received_at, status, tries, failures, lost, unsure,
+	coalesce(due_at, 0), coalesce(ended_at, 0), error, token`
+
+func columnsWith(body string) string { return strings.Replace(columns, "{body}", body, 1) }
+
+// scan reads an item, and what comes after its columns.
+func scan(row interface{ Scan(...any) error }, more ...any) (item receiver.Item, err error) {
+	var received, due, ended int64
+	var status string
+	into := append([]any{
+		&item.Lane, &item.ID, &item.Type, &item.DeliveryID, &item.Body, &received, &status, &item.Tries, &item.Failures,
+		&item.Lost, &item.Unsure, &due, &ended, &item.Error, &item.Token,
+	}, more...)
+	if err := row.Scan(into...); err != nil {
+		return item, err
+	}
+	item.Status = receiver.Status(status)
+	item.ReceivedAt, item.DueAt, item.EndedAt = moment(received), moment(due), moment(ended)
+	return item, nil
+}
+
+// moment reads a time; 0 is none.
+func moment(millis int64) time.Time {
+	if millis == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(millis).UTC()
+}
+
+// placeholders writes ($1, $2, ...), ($4, ...): rows of so many parameters, each with
+// what is the same in all behind it.
+func placeholders(rows, each int, same string) string {
+	var b strings.Builder
+	for r := range rows {
+		if r > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("(")
+		for i := range each {
+			fmt.Fprintf(&b, "$%d, ", r*each+i+1)
+		}
+		b.WriteString(same + ")")
+	}
+	return b.String()
+}
