@@ -68,9 +68,6 @@ func (j *Jira) Resolve(key string) {
 	j.change(key, func(issue *JiraIssue) { issue.Done = true })
 }
 
-// Relabel takes all labels from an issue, as anybody may.
-func (j *Jira) Relabel(key string) { j.change(key, func(issue *JiraIssue) { issue.Labels = nil }) }
-
 // Delete removes an issue. While the index is held, the search still finds it.
 func (j *Jira) Delete(key string) {
 	j.mu.Lock()
