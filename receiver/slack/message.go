@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf16"
 
 	"github.com/compliancelayer/compliancelayer/receiver/internal/vendor"
 )
@@ -122,7 +121,7 @@ func (t texts) message(d vendor.Data) (message, error) {
 	header, note = cmp.Or(header, look.header()), marked(t.text, d, strings.TrimSpace(note))
 	m := message{
 		Text:   fitMarkup(cmp.Or(note, escape(header)), maxText),
-		Blocks: []block{{Type: "header", Text: &text{Type: "plain_text", Text: fit(header, maxHeader), Emoji: &noEmoji}}},
+		Blocks: []block{{Type: "header", Text: &text{Type: "plain_text", Text: vendor.Fit(header, maxHeader), Emoji: &noEmoji}}},
 	}
 	var below []block
 	if len(facts) > 0 {
@@ -179,23 +178,9 @@ func markup(words string, most int) *text {
 	return &text{Type: "mrkdwn", Text: fitMarkup(words, most), Verbatim: true}
 }
 
-// fit cuts a text to a number of characters, as JavaScript counts them.
-func fit(words string, most int) string {
-	if len(utf16.Encode([]rune(words))) <= most {
-		return words
-	}
-	length := 1 // of the …
-	for i, r := range words {
-		if length += utf16.RuneLen(r); length > most {
-			return words[:i] + "…"
-		}
-	}
-	return words
-}
-
 // fitMarkup cuts a text that is escaped, and leaves no half of an &amp; at its end.
 func fitMarkup(words string, most int) string {
-	cut := fit(words, most)
+	cut := vendor.Fit(words, most)
 	if cut == words {
 		return words
 	}

@@ -456,3 +456,23 @@ func TestSettings(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatSlackRepeatsOfASecretIsNotTold(t *testing.T) {
+	t.Parallel()
+	server := vendortest.NewSlack(t)
+	server.Next("/api/chat.postMessage",
+		vendortest.Trouble{Body: `{"ok":false,"error":"odd","response_metadata":{"messages":["not ` + server.Token + `"]}}`},
+		vendortest.Trouble{Status: 400, Body: server.Token})
+	server.Next(server.HookPath, vendortest.Trouble{Status: 400, Body: "no hook " + server.HookURL() + " hook-secret"})
+	hook, err := slack.New(slack.Config{WebhookURL: server.HookURL(), HTTP: through(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink := bot(t, server, nil)
+	for i, sink := range []*slack.Sink{sink, sink, hook} {
+		err := sink.Handle(t.Context(), event("e1", "scan.completed", scan))
+		if err == nil || strings.Contains(err.Error(), server.Token) || strings.Contains(err.Error(), "hook-secret") || !strings.Contains(err.Error(), "***") {
+			t.Errorf("%d: got %v, want an error with *** for the secret", i, err)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"text/template/parse"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -193,4 +194,19 @@ func Truncate(text string, most int) string {
 		return ""
 	}
 	return string([]rune(text)[:most-1]) + "…"
+}
+
+// Fit cuts a text to a number of characters as JavaScript counts them, which is how
+// vendors do who do not say: the stricter way. The last of them is … if there were more.
+func Fit(text string, most int) string {
+	if len(utf16.Encode([]rune(text))) <= most {
+		return text
+	}
+	length := 1 // of the …
+	for i, r := range text {
+		if length += utf16.RuneLen(r); length > most {
+			return text[:i] + "…"
+		}
+	}
+	return text
 }

@@ -126,3 +126,35 @@ func TestTruncate(t *testing.T) {
 		}
 	}
 }
+
+func TestFit(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		text string
+		most int
+		want string
+	}{{"héllo", 5, "héllo"}, {"héllo!", 5, "héll…"}, {"🔒🔒", 4, "🔒🔒"}, {"🔒🔒", 3, "🔒…"}, {"🔒🔒", 2, "…"}, {"", 3, ""}}
+	for _, tt := range tests {
+		if got := Fit(tt.text, tt.most); got != tt.want {
+			t.Errorf("Fit(%q, %d) = %q, want %q", tt.text, tt.most, got, tt.want)
+		}
+	}
+}
+
+func TestResolved(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		eventType, data string
+		want            bool
+	}{
+		{"alert.triggered", `{}`, false}, {"alert.triggered", `{"resolved":true}`, true}, {"alert.triggered", `{"resolved":"true"}`, false},
+		{"alert.triggered", `{"status":"Resolved"}`, true}, {"alert.triggered", `{"status":"open"}`, false}, {"alert.resolved", `{}`, true}, {"scan.completed", `{"resolved":true}`, false},
+	}
+	for _, tt := range tests {
+		e := event(tt.data)
+		e.Type = tt.eventType
+		if got := DataOf(e).Resolved(); got != tt.want {
+			t.Errorf("%s with %s: resolved is %v, want %v", tt.eventType, tt.data, got, tt.want)
+		}
+	}
+}
