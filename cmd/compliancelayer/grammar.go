@@ -24,6 +24,7 @@ type grammar struct {
 
 	Trigger triggerCmd `cmd:"" group:"build" help:"Publish the sample of an event type."`
 	Listen  listenCmd  `cmd:"" group:"build" help:"Stream the server's events here and on to a local URL, signed as the real thing."`
+	Relay   relayCmd   `cmd:"" group:"build" help:"Receive webhooks and pass them on to Slack, PagerDuty, Jira, Datadog, a webhook, a file or a command."`
 	Receive receiveCmd `cmd:"" group:"build" help:"A receiver to test against: prints and verifies what arrives."`
 	Sign    signCmd    `cmd:"" group:"build" help:"Sign standard input."`
 	Verify  verifyCmd  `cmd:"" group:"build" help:"Verify the signature of standard input, or say what is wrong with it."`

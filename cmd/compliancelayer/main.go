@@ -58,7 +58,8 @@ func run(args []string, c *console) int {
 
 // newParser makes the parser of the whole command line.
 func newParser(c *console, helpTo writer) (*kong.Kong, error) {
-	return kong.New(&grammar{},
+	g := &grammar{}
+	return kong.New(g,
 		kong.Name(programName),
 		kong.Description("Webhooks for ComplianceLayer, self-hosted. Try it: compliancelayer demo"),
 		kong.Writers(helpTo, c.err),
@@ -71,7 +72,7 @@ func newParser(c *console, helpTo writer) (*kong.Kong, error) {
 			{Key: "build", Title: "Build a receiver"},
 			{Key: "other", Title: "Other"},
 		}),
-		kong.Bind(c),
+		kong.Bind(c, g),
 	)
 }
 

@@ -22,7 +22,7 @@ type settingsFile string
 // BeforeResolve reads the file before values are looked up.
 func (f settingsFile) BeforeResolve(k *kong.Kong, ctx *kong.Context, trace *kong.Path) error {
 	path, ok := ctx.FlagValue(trace.Flag).(settingsFile)
-	if !ok || path == "" {
+	if !ok || path == "" || forRelay(ctx) {
 		return nil
 	}
 	s, err := readSettings(string(path), settingNames(k.Model.Node))
@@ -31,6 +31,11 @@ func (f settingsFile) BeforeResolve(k *kong.Kong, ctx *kong.Context, trace *kong
 	}
 	ctx.AddResolver(s)
 	return nil
+}
+
+// forRelay reports whether the command is relay, whose --config is its own file.
+func forRelay(ctx *kong.Context) bool {
+	return slices.ContainsFunc(ctx.Path, func(p *kong.Path) bool { return p.Command != nil && wordsOf(p.Command)[0] == "relay" })
 }
 
 // settings are the values of a file, by the name of the setting.

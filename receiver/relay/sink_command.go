@@ -90,12 +90,6 @@ func eventVariables(event receiver.Event[json.RawMessage]) []string {
 	}
 }
 
-// check reports whether the program can be found.
-func (c *commandSink) check() error {
-	_, err := exec.LookPath(c.run[0])
-	return err
-}
-
 // tail keeps the last bytes that are written to it.
 type tail struct {
 	most int

@@ -103,15 +103,3 @@ func oneLine(body []byte) ([]byte, error) {
 	line.WriteByte('\n')
 	return line.Bytes(), nil
 }
-
-// check reports whether the file can be written.
-func (f *fileSink) check() error {
-	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_CREATE, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the folder of %s is missing", f.path)
-	}
-	if err != nil {
-		return err
-	}
-	return file.Close()
-}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/compliancelayer/compliancelayer/client"
+	"github.com/compliancelayer/compliancelayer/receiver"
+	"github.com/compliancelayer/compliancelayer/receiver/relay"
+	"github.com/compliancelayer/compliancelayer/receiver/sqlstore"
+)
+
+// relayInboxCmd groups what looks at the relay's inbox, also while it runs.
+type relayInboxCmd struct {
+	List  relayInboxListCmd  `cmd:"" help:"List what was taken in, in the order in which it came."`
+	Show  relayInboxShowCmd  `cmd:"" help:"Show one event, whole, with how each of its routes stands."`
+	Retry relayInboxRetryCmd `cmd:"" help:"Run again what failed, or send again what was done."`
+}
+
+// inboxItem is an event of a route, as it is printed.
+type inboxItem struct {
+	Route      string          `json:"route"`
+	ID         string          `json:"id"`
+	Type       string          `json:"type"`
+	DeliveryID int64           `json:"delivery_id,omitempty"`
+	Status     string          `json:"status"`
+	Tries      int             `json:"tries"`
+	Failures   int             `json:"failures"`
+	ReceivedAt time.Time       `json:"received_at"`
+	DueAt      *time.Time      `json:"due_at,omitempty"`
+	EndedAt    *time.Time      `json:"ended_at,omitempty"`
+	Unsure     bool            `json:"unsure,omitempty"`
+	Error      string          `json:"error,omitempty"`
+	Body       json.RawMessage `json:"body,omitempty"`
+}
+
+func newInboxItem(i receiver.Item) inboxItem {
+	item := inboxItem{
+		Route: i.Lane, ID: i.ID, Type: i.Type, DeliveryID: i.DeliveryID, Status: string(i.Status), Tries: i.Tries, Failures: i.Failures,
+		ReceivedAt: i.ReceivedAt, Unsure: i.Unsure, Error: i.Error,
+	}
+	if !i.DueAt.IsZero() {
+		item.DueAt = &i.DueAt
+	}
+	if !i.EndedAt.IsZero() {
+		item.EndedAt = &i.EndedAt
+	}
+	if json.Valid(i.Body) {
+		item.Body = i.Body
+	}
+	return item
+}
+
+// openInbox opens the inbox that the relay's file names. It asks for none of the file's
+// secrets.
+func openInbox(ctx context.Context, g *grammar) (*sqlstore.Store, error) {
+	inbox, err := relay.ReadInbox(relayFile(g))
+	if err != nil {
+		return nil, asUsage(err)
+	}
+	return inbox.OpenExisting(ctx)
+}
+
+// inboxFilter narrows a list or a retry.
+type inboxFilter struct {
+	Route  []string `help:"Only these routes." placeholder:"NAME"`
+	Status []string `help:"Only these: waiting, working, done, failed." enum:"waiting,working,done,failed" placeholder:"STATUS"`
+}
+
+func (f inboxFilter) filter(ids []string) receiver.Filter {
+	filter := receiver.Filter{Lanes: f.Route, IDs: ids}
+	for _, status := range f.Status {
+		filter.Statuses = append(filter.Statuses, receiver.Status(status))
+	}
+	return filter
+}
+
+type relayInboxListCmd struct {
+	inboxFilter
+	paging
+	output
+}
+
+// Run lists.
+func (r *relayInboxListCmd) Run(ctx context.Context, c *console, g *grammar) error {
+	store, err := openInbox(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }() // it was only read
+	page, err := pages(ctx, r.paging, func(ctx context.Context, q client.PageQuery) (client.Page[inboxItem], error) {
+		items, next, err := store.List(ctx, r.filter(nil), receiver.Page{Limit: q.Limit, After: q.Cursor})
+		page := client.Page[inboxItem]{Data: []inboxItem{}}
+		for _, item := range items {
+			page.Data = append(page.Data, newInboxItem(item))
+		}
+		if next != "" {
+			page.NextCursor = &next
+		}
+		return page, err
+	})
+	if err != nil {
+		return err
+	}
+	head := []string{"RECEIVED", "EVENT", "TYPE", "ROUTE", "STATUS", "TRIES", "LAST ERROR"}
+	return printPage(c, r.JSON, page, head, func(i inboxItem) []string {
+		return []string{i.ReceivedAt.Local().Format(time.DateTime), i.ID, i.Type, i.Route, i.Status, strconv.Itoa(i.Tries), firstLine(i.Error)}
+	})
+}
+
+// firstLine is the first line of an error, cut where a terminal would break it.
+func firstLine(text string) string {
+	const most = 80
+	line, _, more := strings.Cut(text, "\n")
+	if r := []rune(line); len(r) > most {
+		line, more = string(r[:most]), true
+	}
+	if more {
+		return line + " ..."
+	}
+	return line
+}
+
+type relayInboxShowCmd struct {
+	ID string `arg:"" help:"The event's id."`
+	output
+}
+
+// Run shows.
+func (r *relayInboxShowCmd) Run(ctx context.Context, c *console, g *grammar) error {
+	store, err := openInbox(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }() // it was only read
+	found, _, err := store.List(ctx, receiver.Filter{IDs: []string{r.ID}}, receiver.Page{})
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return withHint(fmt.Errorf("there is no event %s in the inbox", r.ID), "%s relay inbox list", programName)
+	}
+	var items []inboxItem
+	for _, item := range found {
+		items = append(items, newInboxItem(item))
+	}
+	return printOne(c, r.JSON, items, func() { showItems(c, items) })
+}
+
+func showItems(c *console, items []inboxItem) {
+	c.say("%s %s, delivery %d, received %s", items[0].Type, items[0].ID, items[0].DeliveryID, items[0].ReceivedAt.Local().Format(time.DateTime))
+	for _, i := range items {
+		when := ""
+		switch {
+		case i.EndedAt != nil:
+			when = ", since " + i.EndedAt.Local().Format(time.DateTime)
+		case i.DueAt != nil:
+			when = ", next looked at " + i.DueAt.Local().Format(time.DateTime)
+		}
+		c.say("%s: %s, %d tries, %d failures%s", i.Route, i.Status, i.Tries, i.Failures, when)
+		for line := range strings.Lines(i.Error) {
+			c.say("    %s", strings.TrimRight(line, "\n"))
+		}
+	}
+	c.say("%s", string(items[0].Body))
+}
+
+type relayInboxRetryCmd struct {
+	IDs []string `arg:"" optional:"" name:"id" help:"Events by their ids."`
+	All bool     `help:"All that failed, of --route if it is given."`
+	inboxFilter
+	output
+}
+
+// Help says what it does.
+func (r *relayInboxRetryCmd) Help() string {
+	return `For example:
+
+    compliancelayer relay inbox retry --all
+    compliancelayer relay inbox retry --all --route slack
+    compliancelayer relay inbox retry 01912345-...                    (the routes by which it failed)
+    compliancelayer relay inbox retry 01912345-... --status done      (also where it was done: it is posted a second time)
+
+What waits for its next attempt is tried now. A running relay sees it within five seconds.`
+}
+
+// Run makes events due.
+func (r *relayInboxRetryCmd) Run(ctx context.Context, c *console, g *grammar) error {
+	if r.All == (len(r.IDs) > 0) {
+		return misuse("name events by their ids, or all that failed with --all")
+	}
+	if r.All && len(r.Status) == 0 {
+		r.Status = []string{"failed"}
+	}
+	store, err := openInbox(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }() // what it did is committed
+	var ids []string
+	if !r.All {
+		ids = r.IDs
+	}
+	n, err := store.Rerun(ctx, r.filter(ids))
+	if err != nil {
+		return err
+	}
+	return printOne(c, r.JSON, map[string]int{"retried": n}, func() { c.say("%d to be tried again", n) })
+}

@@ -1,0 +1,285 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/compliancelayer/compliancelayer/receiver"
+	"github.com/compliancelayer/compliancelayer/receiver/sqlstore"
+)
+
+// Relay takes events in and passes them on, by the routes of a file.
+type Relay struct {
+	path     string
+	log      *slog.Logger
+	store    *sqlstore.Store
+	receiver *receiver.Receiver
+	listener net.Listener
+	metrics  net.Listener // nil: beside the path, or nowhere
+
+	config   atomic.Pointer[Config]
+	ends     *ends
+	reloaded *prometheus.GaugeVec
+}
+
+// Open makes a relay of a config that path had, opens its inbox and listens, so that what
+// cannot work is known before it is said that it does. Run must follow, or Close.
+func Open(ctx context.Context, path string, config *Config, log *slog.Logger) (_ *Relay, err error) {
+	r := &Relay{path: path, log: log}
+	r.config.Store(config)
+	if r.ends, err = newEnds(config, log); err != nil {
+		return nil, err
+	}
+	lanes, err := r.lanes(config, r.ends)
+	if err != nil {
+		return nil, err
+	}
+	if r.store, err = config.Inbox.Open(ctx); err != nil {
+		return nil, err
+	}
+	r.receiver, err = receiver.New(receiver.Config{
+		Secrets: config.Secrets, Store: r.store, Route: r.route, Grace: config.ShutdownGrace,
+		KeepDone: config.KeepDone, KeepFailed: config.KeepFailed, Logger: log,
+	})
+	if err == nil {
+		err = r.receiver.SetLanes(lanes...)
+	}
+	if err == nil {
+		err = r.listen(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// Open opens the inbox that a config names.
+func (i Inbox) Open(ctx context.Context) (*sqlstore.Store, error) {
+	if !i.Postgres.IsZero() {
+		return sqlstore.OpenPostgres(ctx, i.Postgres.Reveal())
+	}
+	return sqlstore.OpenSQLite(ctx, i.SQLite)
+}
+
+// Close closes what Open opened, when Run does not.
+func (r *Relay) Close() error {
+	var problems []error
+	for _, l := range []net.Listener{r.listener, r.metrics} {
+		if l != nil {
+			problems = append(problems, l.Close())
+		}
+	}
+	return errors.Join(append(problems, r.store.Close())...)
+}
+
+func (r *Relay) listen(ctx context.Context) (err error) {
+	config := r.config.Load()
+	if r.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", config.Listen); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if config.MetricsListen == "" {
+		return nil
+	}
+	if r.metrics, err = (&net.ListenConfig{}).Listen(ctx, "tcp", config.MetricsListen); err != nil {
+		return fmt.Errorf("metrics_listen: %w", err)
+	}
+	return nil
+}
+
+// URL is where webhooks are taken.
+func (r *Relay) URL() string { return "http://" + r.listener.Addr().String() + r.config.Load().Path }
+
+// lanes makes one lane of each route.
+func (r *Relay) lanes(config *Config, e *ends) ([]receiver.Lane, error) {
+	sinks, err := e.all(config)
+	if err != nil {
+		return nil, err
+	}
+	var lanes []receiver.Lane
+	for i, route := range config.Routes {
+		lanes = append(lanes, receiver.Lane{
+			Name: route.Name, Ordered: true, Attempts: route.Attempts, Backoff: route.Backoff,
+			// An end may take several exchanges for one event, each within the route's time.
+			Timeout: exchanges * route.Timeout,
+			Handle:  sinks[i].Handle,
+		})
+	}
+	return lanes, nil
+}
+
+// exchanges is how many an end makes for one event at most: Jira looks for the issue,
+// reads it, looks through its comments, and writes.
+const exchanges = 6
+
+// route names the lanes of an event, by the routes of now.
+func (r *Relay) route(event receiver.Event[json.RawMessage]) []string {
+	return r.config.Load().Route(FactsOf(event))
+}
+
+// Run serves until ctx ends, and reads the file again whenever reload says so. It returns
+// when all that it started has ended.
+func (r *Relay) Run(ctx context.Context, reload <-chan os.Signal) error {
+	defer func() {
+		if err := r.store.Close(); err != nil {
+			r.log.Error("the inbox could not be closed", "error", err)
+		}
+	}()
+	registry := prometheus.NewRegistry()
+	r.reloaded = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "compliancelayer_relay_config_ok", Help: "1 when the file that was read last is in use, 0 when it has a mistake and the one before is.",
+	}, nil)
+	r.reloaded.WithLabelValues().Set(1)
+	registry.MustRegister(r.receiver, r.reloaded, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+
+	working, stop := context.WithCancel(ctx)
+	reloading := make(chan struct{})
+	go func() {
+		defer close(reloading)
+		r.listenTo(working, reload)
+	}()
+	closeMetrics := r.serveMetrics(metrics)
+	err := r.receiver.Serve(ctx, r.listener, r.mux(metrics))
+	stop()
+	<-reloading
+	closeMetrics()
+	return err
+}
+
+// mux serves the webhooks' path, /healthz, and /metrics if that is to be here.
+func (r *Relay) mux(metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(r.config.Load().Path, r.receiver)
+	mux.HandleFunc("GET /healthz", r.healthz)
+	switch {
+	case r.metrics != nil:
+	case isLoopback(r.listener.Addr()):
+		mux.Handle("GET /metrics", metrics)
+	default:
+		r.log.Info("/metrics is not served, because others can reach this address: set metrics_listen", "listen", r.listener.Addr().String())
+	}
+	return mux
+}
+
+func isLoopback(address net.Addr) bool {
+	tcp, ok := address.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// healthTime is how long the inbox may take to answer.
+const healthTime = 2 * time.Second
+
+// healthz says whether events can be kept.
+func (r *Relay) healthz(w http.ResponseWriter, req *http.Request) {
+	ctx, cancel := context.WithTimeout(req.Context(), healthTime)
+	defer cancel()
+	if _, err := r.store.Depths(ctx); err != nil {
+		r.log.Error("the inbox does not answer", "error", err)
+		http.Error(w, "the inbox does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n")) // whoever asked has gone
+}
+
+// serveMetrics serves them on an address of their own, until the function is called.
+func (r *Relay) serveMetrics(metrics http.Handler) (stop func()) {
+	if r.metrics == nil {
+		return func() {}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("GET /healthz", r.healthz)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: DefaultTimeout}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := server.Serve(r.metrics); !errors.Is(err, http.ErrServerClosed) {
+			r.log.Error("metrics are not served any more", "error", err)
+		}
+	}()
+	return func() {
+		_ = server.Close() // nothing is lost with it
+		<-ended
+	}
+}
+
+// listenTo reads the file again whenever it is told to.
+func (r *Relay) listenTo(ctx context.Context, reload <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-reload:
+			err := r.Reload()
+			ok := 1.0
+			if err != nil {
+				ok = 0
+				for line := range strings.Lines(err.Error()) {
+					r.log.Error("the file has a mistake: the routes before stay", "error", strings.TrimSpace(line))
+				}
+			}
+			r.reloaded.WithLabelValues().Set(ok)
+		}
+	}
+}
+
+// Reload reads the file again and replaces secrets and routes. When it has a mistake,
+// everything stays as it was, and the error tells of it.
+func (r *Relay) Reload() error {
+	before := r.config.Load()
+	config, err := Read(r.path)
+	if err != nil {
+		return err
+	}
+	e, err := newEnds(config, r.log)
+	if err != nil {
+		return err
+	}
+	lanes, err := r.lanes(config, e)
+	if err != nil {
+		return err
+	}
+	for _, warning := range append(config.Warnings, fixed(before, config)...) {
+		r.log.Warn(warning)
+	}
+	if err := r.receiver.SetSecrets(config.Secrets...); err != nil {
+		return err
+	}
+	r.config.Store(config)
+	if err := r.receiver.SetLanes(lanes...); err != nil {
+		return err
+	}
+	r.ends.client.Close()
+	r.ends = e
+	r.log.Info("the file was read again", "routes", len(config.Routes))
+	return nil
+}
+
+// fixed tells what a running relay does not change.
+func fixed(before, after *Config) (warnings []string) {
+	for name, changed := range map[string]bool{
+		"listen": before.Listen != after.Listen, "path": before.Path != after.Path, "metrics_listen": before.MetricsListen != after.MetricsListen,
+		"inbox":          before.Inbox.SQLite != after.Inbox.SQLite || !before.Inbox.Postgres.Equal(after.Inbox.Postgres),
+		"keep_done":      before.KeepDone != after.KeepDone,
+		"keep_failed":    before.KeepFailed != after.KeepFailed,
+		"shutdown_grace": before.ShutdownGrace != after.ShutdownGrace,
+	} {
+		if changed {
+			warnings = append(warnings, name+" is changed in the file, which takes a restart")
+		}
+	}
+	return warnings
+}
