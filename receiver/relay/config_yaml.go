@@ -1,0 +1,161 @@
+package relay
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// reader reads a file's nodes and collects what is wrong with them.
+type reader struct {
+	mistakes
+	env      func(string) (string, bool)
+	readFile secretFile
+	dev      bool
+}
+
+const empty = `the file is empty: it needs "secrets" and "routes"`
+
+// load gives the file's one document, or nil and a mistake.
+func (r *reader) load(text []byte) *yaml.Node {
+	if len(text) > maxFile {
+		r.add(1, "", "the file is longer than %d bytes", maxFile)
+		return nil
+	}
+	if line, what := unreadable(text); what != "" {
+		r.add(line, "", "%s", what)
+		return nil
+	}
+	loader, err := yaml.NewLoader(bytes.NewReader(text))
+	if err != nil {
+		r.add(1, "", "%s", err)
+		return nil
+	}
+	var file, second yaml.Node
+	if err := loader.Load(&file); errors.Is(err, io.EOF) {
+		r.add(1, "", empty)
+		return nil
+	} else if err != nil {
+		r.syntax(text, err)
+		return nil
+	}
+	switch err := loader.Load(&second); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		r.syntax(text, err)
+	default:
+		r.add(second.Line, "", "a second document begins here; a file has one")
+	}
+	if len(file.Content) != 1 {
+		r.add(1, "", empty)
+		return nil
+	}
+	root := file.Content[0]
+	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+		r.add(1, "", empty)
+		return nil
+	}
+	return root
+}
+
+// unreadable finds what the YAML reader refuses without a line.
+func unreadable(text []byte) (line int, what string) {
+	line = 1
+	for len(text) > 0 {
+		c, size := utf8.DecodeRune(text)
+		switch {
+		case c == utf8.RuneError && size == 1:
+			return line, "there is a byte here that is no UTF-8; save the file as UTF-8"
+		case c < ' ' && c != '\t' && c != '\n' && c != '\r', c >= 0x7f && c < 0xa0 && c != 0x85, c == 0xfffe, c == 0xffff:
+			return line, "there is a control character here, which no text has"
+		case c == '\n':
+			line++
+		}
+		text = text[size:]
+	}
+	return 0, ""
+}
+
+// syntax tells an error of the YAML reader, whose own words are about its insides.
+func (r *reader) syntax(text []byte, err error) {
+	broken, ok := errors.AsType[*yaml.LoadError](err)
+	if !ok {
+		r.add(1, "", "this is no YAML: %s", err)
+		return
+	}
+	mark := broken.Mark
+	if mark.Line == 0 {
+		mark = broken.ContextMark
+	}
+	rest := ""
+	if lines := bytes.Split(text, []byte("\n")); mark.Line >= 1 && mark.Line <= len(lines) {
+		line := string(lines[mark.Line-1])
+		rest = line[min(max(mark.Column-1, 0), len(line)):]
+	}
+	switch {
+	case strings.Contains(broken.Message, "unknown anchor"), strings.Contains(broken.ContextMsg, "alias"):
+		// Its name is not repeated: it may be a secret that somebody wrote here.
+		r.add(mark.Line, "", `a value that begins with * must be in quotes, such as "*.example.com"`)
+	case strings.HasPrefix(rest, "\t"), strings.Contains(broken.Message, "tab"):
+		r.add(mark.Line, "", "there is a tab; YAML is indented by spaces")
+	case strings.Contains(broken.Message, "mapping values are not allowed"):
+		r.add(mark.Line, "", "there is a second key here, or a wrong indentation; a value with a colon and a space in it must be in quotes")
+	case strings.Contains(broken.Message, "could not find expected ':'"):
+		r.add(mark.Line, "", "a key before this has no colon after it")
+	case strings.Contains(broken.ContextMsg, "quoted scalar") && strings.Contains(broken.Message, "end of stream"):
+		r.add(broken.ContextMark.Line, "", "the quote that begins here has no end")
+	case strings.Contains(broken.ContextMsg, "flow") && broken.ContextMark.Line > 0:
+		r.add(broken.ContextMark.Line, "", "the list or map that begins here with [ or { goes wrong in line %d: %s", mark.Line, broken.Message)
+	default:
+		r.add(mark.Line, "", "this is no YAML: %s", broken.Message)
+	}
+}
+
+// form finds what YAML allows and the file does not have: it says each thing once, where
+// it is meant.
+func (r *reader) form(node *yaml.Node, path string) {
+	r.plain(node, path)
+	switch node.Kind {
+	case yaml.AliasNode:
+		r.add(node.Line, path, "there is an alias (*); write it out, or put it in quotes")
+	case yaml.SequenceNode:
+		for i, item := range node.Content {
+			r.form(item, index(path, i))
+		}
+	case yaml.MappingNode:
+		lines := map[string]int{}
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			key := node.Content[i]
+			if key.Kind != yaml.ScalarNode {
+				r.add(key.Line, path, "a key must be a word")
+				continue
+			}
+			own := under(path, key.Value)
+			r.plain(key, own)
+			if key.Value == "<<" {
+				r.add(key.Line, own, "maps are not merged; write the keys out")
+				continue
+			}
+			if first := lines[key.Value]; first > 0 {
+				r.add(key.Line, own, "it is there twice; first in line %d", first)
+			} else {
+				lines[key.Value] = key.Line
+			}
+			r.form(node.Content[i+1], own)
+		}
+	}
+}
+
+// plain finds what a node has beside its value.
+func (r *reader) plain(node *yaml.Node, path string) {
+	if node.Anchor != "" {
+		r.add(node.Line, path, "there is an anchor (&); write it out where it is needed, or put it in quotes")
+	}
+	if node.Style&yaml.TaggedStyle != 0 {
+		r.add(node.Line, path, "there is a tag (!); write the value alone, or put it in quotes")
+	}
+}
