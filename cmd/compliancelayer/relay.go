@@ -18,6 +18,22 @@ type relayCmd struct {
 	Inbox relayInboxCmd `cmd:"" help:"What the relay has taken in: list, show, retry."`
 }
 
+// Help shows how it is used.
+func (r *relayCmd) Help() string {
+	return `Write a relay.yaml, of which this is the least:
+
+    secrets: {env: COMPLIANCELAYER_SECRET}
+    routes:
+      - slack: {token: {env: SLACK_TOKEN}, channel: "#security-alerts"}
+
+Then:
+
+    compliancelayer relay check --config relay.yaml
+    compliancelayer relay --config relay.yaml
+
+--config is the relay's own file here, relay.yaml if it is left out. The relay takes webhooks on 127.0.0.1:8090/webhooks/compliancelayer and keeps them in relay.db before it answers. A reload of the file: kill -HUP. A file with a mistake changes nothing. /healthz and /metrics are beside the path. docs/receiving.md has all of it.`
+}
+
 // relayFile is the file of the relay, which is no file of settings: see settingsFile.
 func relayFile(g *grammar) string {
 	if g.Config == "" {
@@ -42,22 +58,6 @@ func relayConfig(c *console, g *grammar) (*relay.Config, error) {
 }
 
 type relayRunCmd struct{}
-
-// Help shows how it is used.
-func (r *relayRunCmd) Help() string {
-	return `Write a relay.yaml, of which this is the least:
-
-    secrets: {env: COMPLIANCELAYER_SECRET}
-    routes:
-      - slack: {token: {env: SLACK_TOKEN}, channel: "#security-alerts"}
-
-Then:
-
-    compliancelayer relay check --config relay.yaml
-    compliancelayer relay --config relay.yaml
-
-It takes webhooks on 127.0.0.1:8090/webhooks/compliancelayer and keeps them in relay.db before it answers. A reload of the file: kill -HUP. A file with a mistake changes nothing. /healthz and /metrics are beside the path. docs/receiving.md has all of it.`
-}
 
 // Run relays until ctx ends.
 func (r *relayRunCmd) Run(ctx context.Context, c *console, g *grammar) error {

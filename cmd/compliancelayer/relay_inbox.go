@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/client"
-	"github.com/compliancelayer/compliancelayer/receiver"
+	kit "github.com/compliancelayer/compliancelayer/receiver"
 	"github.com/compliancelayer/compliancelayer/receiver/relay"
 	"github.com/compliancelayer/compliancelayer/receiver/sqlstore"
 )
@@ -38,7 +38,7 @@ type inboxItem struct {
 	Body       json.RawMessage `json:"body,omitempty"`
 }
 
-func newInboxItem(i receiver.Item) inboxItem {
+func newInboxItem(i kit.Item) inboxItem {
 	item := inboxItem{
 		Route: i.Lane, ID: i.ID, Type: i.Type, DeliveryID: i.DeliveryID, Status: string(i.Status), Tries: i.Tries, Failures: i.Failures,
 		ReceivedAt: i.ReceivedAt, Unsure: i.Unsure, Error: i.Error,
@@ -71,10 +71,10 @@ type inboxFilter struct {
 	Status []string `help:"Only these: waiting, working, done, failed." enum:"waiting,working,done,failed" placeholder:"STATUS"`
 }
 
-func (f inboxFilter) filter(ids []string) receiver.Filter {
-	filter := receiver.Filter{Lanes: f.Route, IDs: ids}
+func (f inboxFilter) filter(ids []string) kit.Filter {
+	filter := kit.Filter{Lanes: f.Route, IDs: ids}
 	for _, status := range f.Status {
-		filter.Statuses = append(filter.Statuses, receiver.Status(status))
+		filter.Statuses = append(filter.Statuses, kit.Status(status))
 	}
 	return filter
 }
@@ -93,7 +93,7 @@ func (r *relayInboxListCmd) Run(ctx context.Context, c *console, g *grammar) err
 	}
 	defer func() { _ = store.Close() }() // it was only read
 	page, err := pages(ctx, r.paging, func(ctx context.Context, q client.PageQuery) (client.Page[inboxItem], error) {
-		items, next, err := store.List(ctx, r.filter(nil), receiver.Page{Limit: q.Limit, After: q.Cursor})
+		items, next, err := store.List(ctx, r.filter(nil), kit.Page{Limit: q.Limit, After: q.Cursor})
 		page := client.Page[inboxItem]{Data: []inboxItem{}}
 		for _, item := range items {
 			page.Data = append(page.Data, newInboxItem(item))
@@ -137,7 +137,7 @@ func (r *relayInboxShowCmd) Run(ctx context.Context, c *console, g *grammar) err
 		return err
 	}
 	defer func() { _ = store.Close() }() // it was only read
-	found, _, err := store.List(ctx, receiver.Filter{IDs: []string{r.ID}}, receiver.Page{})
+	found, _, err := store.List(ctx, kit.Filter{IDs: []string{r.ID}}, kit.Page{})
 	if err != nil {
 		return err
 	}

@@ -193,7 +193,16 @@ type Variable struct {
 
 // Read reads a file. The error is that of the system when there is none, and else one or
 // more of [*Mistake], joined.
-func Read(path string) (_ *Config, err error) {
+func Read(path string) (*Config, error) {
+	text, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, text, os.LookupEnv)
+}
+
+// readFile reads no more than shows that a file is too long.
+func readFile(path string) (_ []byte, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -203,7 +212,7 @@ func Read(path string) (_ *Config, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	return Parse(path, text, os.LookupEnv)
+	return text, nil
 }
 
 // Parse reads the text of a file. Name is what errors call it and where relative paths

@@ -66,14 +66,6 @@ func Open(ctx context.Context, path string, config *Config, log *slog.Logger) (_
 	return r, nil
 }
 
-// Open opens the inbox that a config names.
-func (i Inbox) Open(ctx context.Context) (*sqlstore.Store, error) {
-	if !i.Postgres.IsZero() {
-		return sqlstore.OpenPostgres(ctx, i.Postgres.Reveal())
-	}
-	return sqlstore.OpenSQLite(ctx, i.SQLite)
-}
-
 // Close closes what Open opened, when Run does not.
 func (r *Relay) Close() error {
 	var problems []error
