@@ -17,6 +17,16 @@
 //
 // All other events are done without a request, and so are test events, unless
 // [Config.Tests] is set.
+//
+// # Templates
+//
+// Templates are those of text/template. They see .ID, .Type, .CreatedAt, .ReceivedAt,
+// .Test, .Domain, .Score and .HasScore, .Grade, .Severity, .AlertType, .Title, .Message,
+// .OldValue, .NewValue, and in .Data everything else by its name: {{.Data.high_issues}}.
+// What an event does not have is empty. Beside the usual functions there are upper,
+// lower, title, default, truncate, json and raw:
+//
+//	{{.Title | default .Type | truncate 80}} at {{.Data.score | default "?"}}
 package pagerduty
 
 import (
@@ -46,8 +56,7 @@ type Config struct {
 	Severities []string
 
 	// Summary, Source, Component, Group and Class are templates of the fields of those
-	// names, in the language of text/template; see docs/receiving.md for what it sees.
-	// "" means: the title and the domain; the domain; nothing; nothing; the type of
+	// names. "" means: the title and the domain; the domain; nothing; nothing; the type of
 	// alert.
 	Summary, Source, Component, Group, Class string
 	// Details are templates of further custom details, at most 15.

@@ -13,8 +13,21 @@
 // Without them the message is posted again, and the log says so once. Nobody can ask an
 // incoming webhook what it posted, so there it is at least once, too.
 //
+// A message that Slack takes so long over that it is not there yet when the next try
+// looks, is posted again, too.
+//
+// # Templates
+//
+// Templates are those of text/template. They see .ID, .Type, .CreatedAt, .ReceivedAt,
+// .Test, .Domain, .Score and .HasScore, .Grade, .Severity, .AlertType, .Title, .Message,
+// .OldValue, .NewValue, and in .Data everything else by its name: {{.Data.high_issues}}.
+// What an event does not have is empty. Beside the usual functions there are upper,
+// lower, title, default, truncate, json and raw:
+//
+//	{{.Title | default .Type | truncate 80}} at {{.Data.score | default "?"}}
+//
 // What an event says is escaped: a domain or a title can neither mention a channel nor
-// make a link.
+// make a link. What a template says is not, so it may.
 package slack
 
 import (
@@ -47,7 +60,6 @@ type Config struct {
 
 	// Text is a template of what notifications show; Header, of the headline, without
 	// markup; Message, of the text below the fields. "" is what suits the event's type.
-	// The language is that of text/template; see docs/receiving.md for what it sees.
 	Text, Header, Message string
 	// Fields are the facts below the headline, at most ten; nil are those that suit
 	// the event's type. One whose value comes out empty is left out.

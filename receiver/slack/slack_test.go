@@ -33,7 +33,7 @@ func event(id, eventType, data string) receiver.Event[json.RawMessage] {
 }
 
 // through is a client of egress that reaches this machine.
-func through(t *testing.T) *http.Client {
+func through(t testing.TB) *http.Client {
 	t.Helper()
 	policy, err := egress.NewPolicy(egress.Config{Dev: true})
 	if err != nil {
@@ -47,7 +47,7 @@ func through(t *testing.T) *http.Client {
 	return client.Plain(time.Minute, 2<<20)
 }
 
-func bot(t *testing.T, server *vendortest.Slack, with func(*slack.Config)) *slack.Sink {
+func bot(t testing.TB, server *vendortest.Slack, with func(*slack.Config)) *slack.Sink {
 	t.Helper()
 	cfg := slack.Config{Token: server.Token, Channel: server.ChannelID, API: server.API(), HTTP: through(t), Logger: slog.New(slog.DiscardHandler)}
 	if with != nil {
@@ -475,4 +475,19 @@ func TestWhatSlackRepeatsOfASecretIsNotTold(t *testing.T) {
 			t.Errorf("%d: got %v, want an error with *** for the secret", i, err)
 		}
 	}
+}
+
+// Whatever an event says, it becomes a message that Slack takes.
+func FuzzHandle(f *testing.F) {
+	f.Add("scan.completed", []byte(scan))
+	f.Add("alert.triggered", fmt.Appendf(nil, alertData, "critical", `,"test":true`))
+	f.Add("endpoint.alert", []byte(`{"state":"closed","last_attempt":{"hint":"<!here>"}}`))
+	f.Add("", []byte(`{"":" ","domain":"\u0000\n","score":1e999,"title":"\ud800"}`))
+	server := vendortest.NewSlack(f)
+	sink := bot(f, server, nil)
+	f.Fuzz(func(t *testing.T, eventType string, data []byte) {
+		if err := sink.Handle(t.Context(), event("e1", eventType, string(data))); err != nil {
+			t.Errorf("%q with %q gives %v", eventType, data, err)
+		}
+	})
 }

@@ -66,7 +66,10 @@ func plain(value any) any {
 		if whole, err := v.Int64(); err == nil {
 			return whole
 		}
-		float, _ := v.Float64()
+		float, err := v.Float64()
+		if err != nil {
+			return v.String() // larger than any float
+		}
 		if float == math.Trunc(float) && math.Abs(float) < 1<<53 {
 			return int64(float)
 		}

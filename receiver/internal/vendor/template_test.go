@@ -18,14 +18,14 @@ func event(raw string) receiver.Event[json.RawMessage] {
 func TestDataOf(t *testing.T) {
 	t.Parallel()
 	got := DataOf(event(`{"domain":"example.com","score":8.5e1,"grade":"B","severity":"high","alert_type":"score_drop","title":"T","message":"M",
-		"old_value":92,"new_value":"78","extra":{"a":[1,2.5,true,null]}}`))
+		"old_value":92,"new_value":"78","extra":{"a":[1,2.5,true,null,1e400]}}`))
 	want := Data{
 		ID: "e1", Type: "alert.triggered", CreatedAt: time.Date(2026, 3, 8, 12, 34, 56, 0, time.UTC), Domain: "example.com", Score: 85, HasScore: true, Grade: "B",
 		Severity: "high", AlertType: "score_drop", Title: "T", Message: "M", OldValue: "92", NewValue: "78",
 	}
 	want.Data = map[string]any{
 		"domain": "example.com", "score": int64(85), "grade": "B", "severity": "high", "alert_type": "score_drop", "title": "T", "message": "M",
-		"old_value": int64(92), "new_value": "78", "extra": map[string]any{"a": []any{int64(1), 2.5, true, nil}},
+		"old_value": int64(92), "new_value": "78", "extra": map[string]any{"a": []any{int64(1), 2.5, true, nil, "1e400"}},
 	}
 	// Numbers within are read as plainly as the others.
 	if diff := cmp.Diff(want, got); diff != "" {
