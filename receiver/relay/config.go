@@ -1,14 +1,15 @@
-// Package relay is the kit of package receiver as a program: it takes events in, keeps
-// them, and passes them on by the routes of one YAML file to Slack, PagerDuty, Jira,
-// Datadog, another webhook, a file or a program.
+// Package relay is the receiver kit as a program: it verifies events, keeps them, and
+// passes each on by the routes that a file names, to Slack, PagerDuty, Jira, Datadog,
+// another webhook, a file or a command. Each route is a lane of the inbox, so one whose
+// end is away keeps nobody waiting but itself. The command line is not its business.
 //
 // # The file
 //
 // [Read] reads it into a [Config]; docs/relay.yaml is one with every key. A mistake names
 // the file, the line, the key and what was probably meant, and all mistakes are told at
 // once, so that a file is corrected in one go. No secret stands in the file: it names an
-// environment variable or another file ([Secret]). Paths are relative to the folder of the
-// file. Nothing is asked of the network.
+// environment variable or another file, whose text becomes a [Secret]. Paths begin at the
+// folder of the file. Nothing is asked of the network.
 //
 // # The routes
 //
@@ -141,10 +142,18 @@ type SlackField struct{ Title, Value string }
 // PagerDuty is an integration of a service.
 type PagerDuty struct {
 	RoutingKey Secret
-	Severities []string // of alerts that trigger an incident
-	Summary    string   // a template; "" is the default of package pagerduty
-	BaseURL    string
+	Severities []string // of alerts that make an incident
+	// Templates; "" is the default of package pagerduty.
+	Summary, Source, Component, Group, Class string
+	Details                                  map[string]string // templates
+	Links                                    []PagerDutyLink
+	ClientURL                                string
+	ResolveOnScan                            bool
+	BaseURL                                  string // with the path of the API
 }
+
+// PagerDutyLink is a link of an incident; both are templates.
+type PagerDutyLink struct{ Href, Text string }
 
 // Jira is a project.
 type Jira struct {

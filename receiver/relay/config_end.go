@@ -38,27 +38,6 @@ func (r *reader) endOf(kind string, o *object, route *Route) {
 	o.end()
 }
 
-// Kind is the key of the route's end, such as slack.
-func (r *Route) Kind() string {
-	switch {
-	case r.Slack != nil:
-		return "slack"
-	case r.PagerDuty != nil:
-		return "pagerduty"
-	case r.Jira != nil:
-		return "jira"
-	case r.Datadog != nil:
-		return "datadog"
-	case r.Webhook != nil:
-		return "webhook"
-	case r.File != nil:
-		return "file"
-	case r.Command != nil:
-		return "command"
-	}
-	return "route"
-}
-
 func (r *reader) slack(o *object) *Slack {
 	s := &Slack{
 		Token: o.secret("token", nil), WebhookURL: o.secret("webhook_url", r.badURL), Channel: o.text("channel", ""),
@@ -98,15 +77,45 @@ func (r *reader) slackFields(v *value) (fields []SlackField) {
 
 func (r *reader) pagerDuty(o *object) *PagerDuty {
 	p := &PagerDuty{
-		RoutingKey: o.needSecret("routing_key", "the integration key of the service, of Events API v2", nil),
+		RoutingKey: o.needSecret("routing_key", "the integration key of the service, of Events API v2", badRoutingKey),
 		Severities: o.texts("severities", r.severity),
-		Summary:    o.template("summary"),
-		BaseURL:    o.address("base_url"),
+		Summary:    o.template("summary"), Source: o.template("source"), Component: o.template("component"),
+		Group: o.template("group"), Class: o.template("class"),
+		Details:       o.templates("details"),
+		ClientURL:     o.address("client_url"),
+		ResolveOnScan: o.yes("resolve_on_scan", false),
+		BaseURL:       o.address("base_url"),
+	}
+	if v := o.take("links"); v != nil {
+		p.Links = r.links(v)
 	}
 	if p.Severities == nil {
 		p.Severities = []string{"critical"}
 	}
+	if p.BaseURL != "" {
+		p.BaseURL += "/v2/enqueue"
+	}
 	return p
+}
+
+func badRoutingKey(text string) string {
+	if len(text) != 32 {
+		return "the integration key of Events API v2 has 32 characters"
+	}
+	return ""
+}
+
+func (r *reader) links(v *value) (links []PagerDutyLink) {
+	for _, item := range r.list(v) {
+		o := r.object(item)
+		link := PagerDutyLink{Text: o.template("text")}
+		if href := o.need("href", "a template of where the link leads"); href != nil {
+			link.Href = r.template(href)
+		}
+		o.end()
+		links = append(links, link)
+	}
+	return links
 }
 
 // projectKey is the form of the key of a project of Jira.
@@ -168,7 +177,7 @@ func (r *reader) webhook(o *object) *Webhook {
 		if text, from := r.secretText(v); from != "" {
 			secret, err := webhook.ParseSecret(text)
 			if err != nil {
-				r.wrong(v, "what is in %s cannot be used: %s", from, err)
+				r.wrong(v, "what is in %s cannot be used: %s", from, plainError(err))
 			}
 			w.Secret = secret
 		}
@@ -247,7 +256,9 @@ func (r *reader) command(o *object) *Command {
 			c.Run = append(c.Run, r.text(item)) // twice the same argument is fine
 		}
 		if len(c.Run) > 0 && strings.ContainsRune(c.Run[0], '/') { // else PATH finds it
-			c.Run[0] = r.beside(c.Run[0])
+			if c.Run[0] = r.beside(c.Run[0]); !strings.ContainsRune(c.Run[0], '/') {
+				c.Run[0] = "./" + c.Run[0]
+			}
 		}
 	}
 	if v := o.take("env"); v != nil {

@@ -74,7 +74,7 @@ func (o *object) misspelt(key string) bool {
 func (o *object) end() {
 	for _, key := range o.keys {
 		if !slices.Contains(o.asked, key.Value) {
-			o.r.add(key.Line, under(o.path, key.Value), "there is no such key here; %s", meant(key.Value, o.asked))
+			o.r.add(key.Line, under(o.path, key.Value), "there is no such key here; %s", meant(key.Value, slices.Sorted(slices.Values(o.asked))))
 		}
 	}
 }

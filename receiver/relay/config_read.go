@@ -100,7 +100,7 @@ func (r *reader) inbox(v *value) Inbox {
 	var text string
 	if v.node.Kind == yaml.ScalarNode {
 		if text = r.line(v); isPostgres(text) {
-			r.wrong(v, "the address of a database has a password in it; put it into the environment: inbox: {env: RELAY_DATABASE}, or into a file: inbox: {file: PATH}")
+			r.wrong(v, "the address of a database may have a password in it; put it into the environment: inbox: {env: RELAY_DATABASE}, or into a file: inbox: {file: PATH}")
 			return Inbox{}
 		}
 	} else {
@@ -146,7 +146,7 @@ func (r *reader) signing(v *value) []webhook.Secret {
 		}
 		found, err := receiver.ParseSecrets(text)
 		if err != nil {
-			r.wrong(place, "%s: %s", from, err)
+			r.wrong(place, "what is in %s cannot be used: %s", from, plainError(err))
 		}
 		secrets = append(secrets, found...)
 	}

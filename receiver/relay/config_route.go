@@ -24,6 +24,7 @@ var eventTypes = []string{
 }
 
 var (
+	firstWords = []string{"scan", "alert", "score", "domain", "endpoint", "delivery"} // of eventTypes
 	severities = []string{"critical", "high", "medium", "low", "info"}
 	alertTypes = []string{"score_drop", "critical_issue", "cert_expired", "cert_expiring_soon", "config_change"}
 )
@@ -58,7 +59,7 @@ func (r *reader) routes(v *value) []Route {
 
 // freeName is that of the kind, with a number from the second on.
 func (r *reader) freeName(route *Route, item *value, named map[string]int) string {
-	kind := route.Kind()
+	kind := route.at.Key[strings.LastIndexByte(route.at.Key, '.')+1:]
 	name := kind
 	for n := 2; named[name] > 0; n++ {
 		name = fmt.Sprintf("%s-%d", kind, n)
@@ -109,17 +110,20 @@ func defaultEvents(route *Route) []string {
 
 // end reads the one end of a route.
 func (r *reader) end(o *object, route *Route) {
-	first := ""
 	for _, kind := range kinds {
-		v := o.take(kind)
+		o.take(kind)
+	}
+	first := ""
+	for _, key := range o.keys { // in the order of the file
+		v := o.values[key.Value]
 		switch {
-		case v == nil:
+		case !slices.Contains(kinds, key.Value):
 		case first != "":
 			r.wrong(v, "the route has %s already; make this a route of its own", first)
 		default:
-			first = kind
+			first = key.Value
 			route.at = *r.at(v.node.Line, v.path, "")
-			r.endOf(kind, r.object(v), route)
+			r.endOf(first, r.object(v), route)
 		}
 	}
 	if first == "" && !o.broken && !slices.ContainsFunc(kinds, o.misspelt) {
@@ -139,7 +143,9 @@ func (r *reader) pattern(v *value) string {
 		return ""
 	case !typeWords.MatchString(prefix) || !wild && !strings.Contains(prefix, "."):
 		hint := `; write a type such as scan.completed, or a pattern such as "scan.*" or "*"`
-		if near := nearest.Name(prefix, eventTypes); near != "" {
+		if slices.Contains(firstWords, prefix) {
+			hint = "; did you mean " + prefix + ".*?"
+		} else if near := nearest.Name(prefix, eventTypes); near != "" {
 			hint = "; did you mean " + near + "?"
 		}
 		r.wrong(v, "%s is not a type of events%s", quoted(text), hint)
@@ -156,7 +162,7 @@ var typeWords = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+){0,7}$`)
 func (r *reader) judgeType(v *value, name string, wild bool) {
 	known := eventTypes
 	if wild {
-		known = []string{"scan", "alert", "score", "domain", "endpoint", "delivery"}
+		known = firstWords
 	}
 	if slices.Contains(known, name) {
 		return

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/compliancelayer/compliancelayer/webhook"
 )
 
 // maxSecret is the longest secret in bytes; a list of signing secrets is one, too.
@@ -188,6 +190,11 @@ func (r *reader) secretOf(v *value, check func(string) string) Secret {
 		return Secret{}
 	}
 	return NewSecret(text)
+}
+
+// plainError says what is wrong with a signing secret; that it is one, the key says.
+func plainError(err error) string {
+	return strings.ReplaceAll(err.Error(), webhook.ErrBadSecret.Error()+": ", "")
 }
 
 func (o *object) secret(key string, check func(string) string) Secret {

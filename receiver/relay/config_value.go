@@ -50,7 +50,7 @@ func (r *reader) scalar(v *value, want string, tags ...string) bool {
 	case v.node.Kind == yaml.AliasNode:
 		return false
 	case v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!null":
-		r.wrong(v, "there is nothing here; write %s, or leave the key out", want)
+		r.wrong(v, "there is nothing here; write %s", want)
 		return false
 	case v.node.Kind != yaml.ScalarNode || !slices.Contains(tags, v.node.ShortTag()):
 		r.wrong(v, "it is %s, but must be %s", v.kind(), want)
@@ -68,7 +68,7 @@ func (r *reader) text(v *value) string {
 	case !r.scalar(v, "a text", "!!str", "!!merge"):
 		return ""
 	case strings.TrimSpace(v.node.Value) == "":
-		r.wrong(v, "the text is empty; write one, or leave the key out")
+		r.wrong(v, "the text is empty")
 		return ""
 	}
 	return v.node.Value
@@ -186,7 +186,9 @@ func (r *reader) template(v *value) string {
 	if n, err := strconv.Atoi(number); err == nil && v.node.Style&yaml.LiteralStyle != 0 {
 		line += n
 	}
-	r.add(line, v.path, "the template is wrong at %s: %s", where, what)
+	what = strings.TrimPrefix(what, fmt.Sprintf("executing %q at ", v.path))
+	what = strings.TrimSuffix(what, " in type vendor.Data")
+	r.add(line, v.path, "the template is wrong in its line %s: %s", number, what)
 	return ""
 }
 
@@ -196,13 +198,13 @@ func (r *reader) list(v *value) []*value {
 	case v.node.Kind == yaml.AliasNode:
 		return nil
 	case v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!null":
-		r.wrong(v, "there is nothing here; write a list, or leave the key out")
+		r.wrong(v, "there is nothing here; write a list, such as [a, b]")
 		return nil
 	case v.node.Kind != yaml.SequenceNode:
 		r.wrong(v, "it is %s, but must be a list, such as [a, b]", v.kind())
 		return nil
 	case len(v.node.Content) == 0:
-		r.wrong(v, "the list is empty; leave the key out")
+		r.wrong(v, "the list is empty")
 		return nil
 	}
 	items := make([]*value, len(v.node.Content))

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"strings"
@@ -105,11 +106,13 @@ func (r *reader) syntax(text []byte, err error) {
 	case strings.Contains(broken.Message, "mapping values are not allowed"):
 		r.add(mark.Line, "", "there is a second key here, or a wrong indentation; a value with a colon and a space in it must be in quotes")
 	case strings.Contains(broken.Message, "could not find expected ':'"):
-		r.add(mark.Line, "", "a key before this has no colon after it")
+		r.add(cmp.Or(broken.ContextMark.Line, mark.Line), "", "there is no colon after the key")
 	case strings.Contains(broken.ContextMsg, "quoted scalar") && strings.Contains(broken.Message, "end of stream"):
 		r.add(broken.ContextMark.Line, "", "the quote that begins here has no end")
 	case strings.Contains(broken.ContextMsg, "flow") && broken.ContextMark.Line > 0:
-		r.add(broken.ContextMark.Line, "", "the list or map that begins here with [ or { goes wrong in line %d: %s", mark.Line, broken.Message)
+		r.add(broken.ContextMark.Line, "", "the list or map that begins here with [ or { has no end, or a comma is missing before line %d", mark.Line+1)
+	case strings.Contains(broken.ContextMsg, "block"):
+		r.add(mark.Line, "", "the indentation is wrong here, or in the line before")
 	default:
 		r.add(mark.Line, "", "this is no YAML: %s", broken.Message)
 	}
