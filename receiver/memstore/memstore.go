@@ -1,12 +1,13 @@
 // Package memstore keeps a receiver's events in memory: for tests and for trying
-// things out. Whatever it holds is gone when the process ends, so a receiver that
-// answers 200 on its word may lose events; sqlstore is as short to write and loses
-// nothing.
+// things out, NOT for events that matter. Whatever it holds is gone when the process
+// ends, so a receiver that answers 200 on its word loses events; sqlstore is as short
+// to write and loses nothing. New logs a warning that says so.
 package memstore
 
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"slices"
 	"strconv"
 	"sync"
@@ -30,8 +31,10 @@ type row struct {
 	seq int
 }
 
-// New makes an empty store. Now is its clock; nil is the machine's.
+// New makes an empty store. Now is its clock; nil is the machine's. It warns, in the
+// default log, that what it keeps is lost when the process ends.
 func New(now func() time.Time) *Store {
+	slog.Warn("events are kept in memory only: all are lost when this process ends")
 	if now == nil {
 		now = time.Now
 	}
@@ -135,6 +138,9 @@ func (s *Store) Claim(ctx context.Context, lane string, most int, lease time.Dur
 	}
 	if n < len(due) {
 		next = max(0, due[n].DueAt.Sub(now))
+		if n > 0 { // what is leased now is due when the lease runs out
+			next = min(next, lease)
+		}
 	}
 	due = due[:n]
 	slices.SortFunc(due, func(a, b *row) int { return a.seq - b.seq })

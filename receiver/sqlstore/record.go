@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 
 	"github.com/compliancelayer/compliancelayer/receiver"
 )
@@ -44,11 +45,11 @@ func (s *Store) Record(ctx context.Context, ends []receiver.End) ([]bool, error)
 
 // end writes an end, and says whether its lease still held.
 func (s *Store) end(ctx context.Context, tx *sql.Tx, end receiver.End) (held bool, err error) {
-	statement, args := endForGood, []any{end.Key.Lane, end.Key.ID, end.Token, string(end.To), count(end.Counts), end.Unsure, end.Error}
+	statement, args := endForGood, []any{end.Key.Lane, end.Key.ID, end.Token, string(end.To), count(end.Counts), end.Unsure, legible(end.Error)}
 	switch end.To {
 	case receiver.Waiting:
 		statement = endWaiting
-		args = []any{end.Key.Lane, end.Key.ID, end.Token, end.Back, end.Delay.Milliseconds(), count(end.Counts), end.Unsure, end.Error}
+		args = []any{end.Key.Lane, end.Key.ID, end.Token, end.Back, end.Delay.Milliseconds(), count(end.Counts), end.Unsure, legible(end.Error)}
 	case "":
 		statement, args = endForgotten, args[:3]
 	}
@@ -61,6 +62,12 @@ func (s *Store) end(ctx context.Context, tx *sql.Tx, end receiver.End) (held boo
 		return false, fmt.Errorf("write how an event ended: %w", err)
 	}
 	return n == 1, nil
+}
+
+// legible makes any bytes a text that PostgreSQL takes. Errors quote what others
+// answer, and one that cannot be written would hold up all that are written with it.
+func legible(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 func count(counts bool) int {
