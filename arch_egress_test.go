@@ -66,7 +66,7 @@ var modules = []foreign{
 	{"github.com/jackc/pgx/v5", nil, "PostgreSQL; who may use it is in importBans"},
 	{"github.com/jackc/puddle/v2", []string{"internal/store/sqlstore"}, "the errors of pgx's pool"},
 	{"github.com/pressly/goose/v3", []string{"internal/store/sqlstore"}, "migrations"},
-	{"github.com/prometheus/client_golang", []string{"internal/metrics", "receiver"}, "metrics, which are asked for and not sent"},
+	{"github.com/prometheus/client_golang", []string{"internal/metrics", "receiver", "receiver/relay"}, "metrics, which are asked for and not sent"},
 	{"github.com/santhosh-tekuri/jsonschema/v6", []string{"internal/catalog"}, "schemas; catalog keeps it from loading any by itself"},
 	{"github.com/wneessen/go-mail", []string{"internal/mail"}, "speaks SMTP, over connections that egress makes"},
 	{"go.opentelemetry.io/otel", []string{"internal/telemetry"}, "spans"},

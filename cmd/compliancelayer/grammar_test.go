@@ -190,7 +190,7 @@ func TestCompletion(t *testing.T) {
 		typed []string
 		want  string
 	}{
-		{nil, "demo serve migrate backup doctor endpoints events event-types deliveries dead-letters jobs stats alerts keys accounts trigger listen receive sign verify completion version"},
+		{nil, "demo serve migrate backup doctor endpoints events event-types deliveries dead-letters jobs stats alerts keys accounts trigger listen relay receive sign verify completion version"},
 		{[]string{"ev"}, "events event-types"},
 		{[]string{"endpoints", "secret", ""}, "prepare promote rotate check"},
 		{[]string{"deliveries", "retry-all", "--dr"}, "--dry-run"},

@@ -142,7 +142,7 @@ func (g names) walk(line string) []string {
 	line, _, _ = strings.Cut(line, "   ") // what follows is a comment
 	for _, word := range strings.Fields(line) {
 		word = strings.TrimRight(word, ".,;:)'")
-		if strings.ContainsAny(word, "<|&>#(%") {
+		if strings.ContainsAny(word, "<|&>#(%") || strings.HasSuffix(word, ".yaml") {
 			return nil
 		}
 		flag, _, _ := strings.Cut(word, "=")

@@ -62,3 +62,22 @@ func testEvent() (event receiver.Event[json.RawMessage], err error) {
 	}
 	return event, nil
 }
+
+// Kind names the end of a route, as the file does.
+func (r *Route) Kind() string {
+	switch {
+	case r.Slack != nil:
+		return "slack"
+	case r.PagerDuty != nil:
+		return "pagerduty"
+	case r.Jira != nil:
+		return "jira"
+	case r.Datadog != nil:
+		return "datadog"
+	case r.Webhook != nil:
+		return "webhook"
+	case r.File != nil:
+		return "file"
+	}
+	return "command"
+}
