@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -62,7 +63,7 @@ func (r *Receiver) answer(w http.ResponseWriter, req *http.Request) answer {
 	}
 	event, err := eventOf(body)
 	if err != nil {
-		r.log.Warn("a signed request is no event", "error", err)
+		r.log.Warn("a signed request is no event", slog.Any("error", err))
 		return answer{status: http.StatusBadRequest, result: badEvent, words: err.Error()}
 	}
 	// The sender writes it in digits; it is for people only, so anything else is as
@@ -96,7 +97,7 @@ func (r *Receiver) read(w http.ResponseWriter, req *http.Request) ([]byte, answe
 // refuse answers what is not signed right. What exactly is wrong is no secret: whoever
 // could use it can compute it.
 func (r *Receiver) refuse(err error, req *http.Request) answer {
-	r.log.Warn("a request was refused", "error", err, "remote", req.RemoteAddr)
+	r.log.Warn("a request was refused", slog.Any("error", err), slog.String("remote", req.RemoteAddr))
 	return answer{status: http.StatusUnauthorized, result: unauthorized, words: err.Error()}
 }
 
@@ -114,12 +115,12 @@ func (r *Receiver) keep(event Event[json.RawMessage], item Item) answer {
 		}
 	}
 	if len(items) == 0 {
-		r.log.Info("event goes nowhere", "event_id", event.ID, "type", event.Type)
+		r.log.Info("event goes nowhere", slog.String("event_id", event.ID), slog.String("type", event.Type))
 		return answer{status: http.StatusOK, result: accepted, words: "no route takes it"}
 	}
 	fresh, err := r.puts.do(items)
 	if err != nil {
-		r.log.Error("event could not be kept", "event_id", event.ID, "error", err)
+		r.log.Error("event could not be kept", slog.String("event_id", event.ID), slog.Any("error", err))
 		return answer{status: http.StatusServiceUnavailable, result: storeAway, words: "the event could not be stored: send it again", after: storePause}
 	}
 	if !fresh {

@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 )
@@ -73,13 +74,13 @@ func (l *lane) judge(item Item, end End, err error, pause time.Duration) {
 	}
 	l.mu.Unlock()
 	if err == nil {
-		l.r.log.Debug("event handled", "event_id", item.ID, "lane", l.Name, "type", item.Type, "try", item.Tries)
+		l.r.log.Debug("event handled", slog.String("event_id", item.ID), slog.String("lane", l.Name), slog.String("type", item.Type), slog.Int("try", item.Tries))
 		return
 	}
-	attributes := []any{"event_id", item.ID, "lane", l.Name, "type", item.Type, "try", item.Tries, "error", end.Error}
+	attributes := []any{slog.String("event_id", item.ID), slog.String("lane", l.Name), slog.String("type", item.Type), slog.Int("try", item.Tries), slog.String("error", end.Error)}
 	if end.To == Failed {
 		l.r.log.Error("event failed for good: it is kept, and can be run again", attributes...)
 		return
 	}
-	l.r.log.Warn("event is tried again", append(attributes, "pause", max(pause, end.Delay))...)
+	l.r.log.Warn("event is tried again", append(attributes, slog.Duration("pause", max(pause, end.Delay)))...)
 }

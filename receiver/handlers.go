@@ -120,16 +120,16 @@ func Typed[T any](e Event[json.RawMessage]) (Event[T], error) {
 // handle gives an event to the handler that is for it.
 func (h *handlers) handle(ctx context.Context, e Event[json.RawMessage]) error {
 	h.mu.RLock()
-	handle, what := h.byType[e.Type], "no handler takes this type of event"
+	handle := h.byType[e.Type]
 	switch {
 	case e.Test:
-		handle, what = h.test, "a test event came in"
+		handle = h.test
 	case handle == nil:
 		handle = h.rest
 	}
 	h.mu.RUnlock()
 	if handle == nil {
-		h.log.Info(what, "event_id", e.ID, "type", e.Type)
+		h.log.Info("event has no handler", slog.String("event_id", e.ID), slog.String("type", e.Type), slog.Bool("test", e.Test))
 		return nil
 	}
 	return handle(ctx, e)

@@ -3,6 +3,7 @@ package receiver
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 )
@@ -22,7 +23,7 @@ func (r *Receiver) inline(ctx context.Context, item Item) answer {
 	item, standing, err := r.store.Begin(callCtx, item, l.lease())
 	switch {
 	case err != nil:
-		r.log.Error("event could not be claimed", "event_id", item.ID, "error", err)
+		r.log.Error("event could not be claimed", slog.String("event_id", item.ID), slog.Any("error", err))
 		return answer{status: http.StatusServiceUnavailable, result: storeAway, words: "the event could not be claimed: send it again", after: storePause}
 	case standing == Ended:
 		return answer{status: http.StatusOK, result: duplicate, words: "known"}
@@ -66,7 +67,7 @@ func (l *lane) once(ctx context.Context, item Item) error {
 	end := End{Key: item.Key(), Token: item.Token, To: Done}
 	if err != nil {
 		end.To = ""
-		l.r.log.Warn("the handler of an event failed", "event_id", item.ID, "type", item.Type, "error", shorten(err.Error()))
+		l.r.log.Warn("the handler of an event failed", slog.String("event_id", item.ID), slog.String("type", item.Type), slog.String("error", shorten(err.Error())))
 	}
 	l.r.record(ctx, end, l.lease())
 	return err

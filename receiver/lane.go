@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -125,7 +126,7 @@ func (l *lane) fill(ctx context.Context, hands chan struct{}, work chan<- Item) 
 	claimed, next, err := l.r.store.Claim(callCtx, l.Name, room, l.lease())
 	if err != nil {
 		if ctx.Err() == nil {
-			l.r.log.Error("events could not be taken from the store", "lane", l.Name, "error", err)
+			l.r.log.Error("events could not be taken from the store", slog.String("lane", l.Name), slog.Any("error", err))
 		}
 		return time.Second
 	}
@@ -165,7 +166,7 @@ func (l *lane) adopt(item Item) bool {
 	defer l.mu.Unlock()
 	if token, ok := l.tokens[item.ID]; ok {
 		*token = item.Token
-		l.r.log.Warn("a handler goes on beyond its time", "event_id", item.ID, "lane", l.Name, "timeout", l.Timeout)
+		l.r.log.Warn("a handler goes on beyond its time", slog.String("event_id", item.ID), slog.String("lane", l.Name), slog.Duration("timeout", l.Timeout))
 		return true
 	}
 	l.tokens[item.ID] = &item.Token

@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -122,7 +123,7 @@ func (r *Receiver) Collect(values chan<- prometheus.Metric) {
 	defer cancel()
 	depths, err := m.store.Depths(ctx)
 	if err != nil {
-		r.log.Error("the inbox could not be counted", "error", err)
+		r.log.Error("the inbox could not be counted", slog.Any("error", err))
 		return
 	}
 	for _, d := range depths {

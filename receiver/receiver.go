@@ -111,12 +111,12 @@ func (r *Receiver) record(ctx context.Context, end End, lease time.Duration) {
 		lost, err := r.ends.do(end)
 		if err == nil {
 			if lost {
-				r.log.Warn("an event was taken over while it was handled: its end came too late", "event_id", end.Key.ID, "lane", end.Key.Lane)
+				r.log.Warn("an event was taken over while it was handled: its end came too late", slog.String("event_id", end.Key.ID), slog.String("lane", end.Key.Lane))
 			}
 			return
 		}
 		if waited > lease || (waited > atStop && ctx.Err() != nil) {
-			r.log.Error("the end of an event could not be written: it will be handled again", "event_id", end.Key.ID, "lane", end.Key.Lane, "error", err)
+			r.log.Error("the end of an event could not be written: it will be handled again", slog.String("event_id", end.Key.ID), slog.String("lane", end.Key.Lane), slog.Any("error", err))
 			return
 		}
 		waited += pause

@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -100,7 +101,7 @@ func (r *Receiver) purge(ctx context.Context) {
 		for ctx.Err() == nil {
 			n, err := r.store.Purge(ctx, r.config.KeepDone, r.config.KeepFailed, purgePiece)
 			if err != nil && ctx.Err() == nil {
-				r.log.Error("old events could not be removed", "error", err)
+				r.log.Error("old events could not be removed", slog.Any("error", err))
 			}
 			if err != nil || n < purgePiece {
 				break

@@ -49,11 +49,13 @@ func (r *Receiver) Serve(ctx context.Context, listener net.Listener, handler htt
 	case <-ctx.Done():
 		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), senderPatience)
 		defer cancel()
-		err = server.Shutdown(patience)
-		<-served
+		err = errors.Join(server.Shutdown(patience), <-served)
 	}
 	stopWorking()
 	worker.Wait()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("requests were still open after %v: %w", senderPatience, err)
+	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -87,7 +87,7 @@ type Depth struct {
 	Oldest time.Time // when the oldest of them was received
 }
 
-// ErrLeaseLost: the lease of a token is over, and somebody else may have the item.
+// ErrLeaseLost means that the lease of a token is over, and somebody else may have the item.
 var ErrLeaseLost = errors.New("the lease of the event is lost")
 
 // Store keeps items. Every method is safe for use by many goroutines and many

@@ -126,7 +126,7 @@ func (r *Relay) route(event receiver.Event[json.RawMessage]) []string {
 func (r *Relay) Run(ctx context.Context, reload <-chan os.Signal) error {
 	defer func() {
 		if err := r.store.Close(); err != nil {
-			r.log.Error("the inbox could not be closed", "error", err)
+			r.log.Error("the inbox could not be closed", slog.Any("error", err))
 		}
 	}()
 	registry := prometheus.NewRegistry()
@@ -161,7 +161,7 @@ func (r *Relay) mux(metrics http.Handler) http.Handler {
 	case isLoopback(r.listener.Addr()):
 		mux.Handle("GET /metrics", metrics)
 	default:
-		r.log.Info("/metrics is not served, because others can reach this address: set metrics_listen", "listen", r.listener.Addr().String())
+		r.log.Info("/metrics is not served, because others can reach this address: set metrics_listen", slog.String("listen", r.listener.Addr().String()))
 	}
 	return mux
 }
@@ -179,7 +179,7 @@ func (r *Relay) healthz(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), healthTime)
 	defer cancel()
 	if _, err := r.store.Depths(ctx); err != nil {
-		r.log.Error("the inbox does not answer", "error", err)
+		r.log.Error("the inbox does not answer", slog.Any("error", err))
 		http.Error(w, "the inbox does not answer", http.StatusServiceUnavailable)
 		return
 	}
@@ -199,7 +199,7 @@ func (r *Relay) serveMetrics(metrics http.Handler) (stop func()) {
 	go func() {
 		defer close(ended)
 		if err := server.Serve(r.metrics); !errors.Is(err, http.ErrServerClosed) {
-			r.log.Error("metrics are not served any more", "error", err)
+			r.log.Error("metrics are not served any more", slog.Any("error", err))
 		}
 	}()
 	return func() {
@@ -220,7 +220,7 @@ func (r *Relay) listenTo(ctx context.Context, reload <-chan os.Signal) {
 			if err != nil {
 				ok = 0
 				for line := range strings.Lines(err.Error()) {
-					r.log.Error("the file has a mistake: the routes before stay", "error", strings.TrimSpace(line))
+					r.log.Error("the file has a mistake: the routes before stay", slog.String("error", strings.TrimSpace(line)))
 				}
 			}
 			r.reloaded.WithLabelValues().Set(ok)
@@ -245,7 +245,7 @@ func (r *Relay) Reload() error {
 		return err
 	}
 	for _, warning := range append(config.Warnings, fixed(before, config)...) {
-		r.log.Warn(warning)
+		r.log.Warn("look at the file", slog.String("warning", warning))
 	}
 	if err := r.receiver.SetSecrets(config.Secrets...); err != nil {
 		return err
@@ -256,7 +256,7 @@ func (r *Relay) Reload() error {
 	}
 	r.ends.client.Close()
 	r.ends = e
-	r.log.Info("the file was read again", "routes", len(config.Routes))
+	r.log.Info("the file was read again", slog.Int("routes", len(config.Routes)))
 	return nil
 }
 

@@ -59,7 +59,7 @@ func (e *ends) all(c *Config) ([]sink, error) {
 // of makes the end of a route.
 func (e *ends) of(r *Route) (sink, error) {
 	http := e.client.Plain(r.Timeout, maxAnswer)
-	log := e.log.With("route", r.Name)
+	log := e.log.With(slog.String("route", r.Name))
 	tests := r.Tests || e.tests
 	switch {
 	case r.Slack != nil:
