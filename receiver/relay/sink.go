@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/compliancelayer/compliancelayer/internal/egress"
 	"github.com/compliancelayer/compliancelayer/receiver"
@@ -65,10 +66,7 @@ func (e *ends) of(r *Route) (sink, error) {
 	case r.Slack != nil:
 		return slackEnd(r, http, log)
 	case r.PagerDuty != nil:
-		return pagerduty.New(pagerduty.Config{
-			RoutingKey: r.PagerDuty.RoutingKey.Reveal(), Severities: r.PagerDuty.Severities, Summary: r.PagerDuty.Summary,
-			Tests: tests, API: r.PagerDuty.BaseURL, HTTP: http, Timeout: r.Timeout,
-		})
+		return pagerDutyEnd(r, http, tests)
 	case r.Jira != nil:
 		return jiraEnd(r, http, tests)
 	case r.Datadog != nil:
@@ -84,6 +82,17 @@ func (e *ends) of(r *Route) (sink, error) {
 		return &fileSink{path: r.File.Path}, nil
 	}
 	return &commandSink{run: r.Command.Run, env: r.Command.variables(), timeout: r.Timeout}, nil
+}
+
+func pagerDutyEnd(r *Route, http *http.Client, tests bool) (sink, error) {
+	api := ""
+	if base := r.PagerDuty.BaseURL; base != "" {
+		api = strings.TrimSuffix(base, "/") + "/v2/enqueue"
+	}
+	return pagerduty.New(pagerduty.Config{
+		RoutingKey: r.PagerDuty.RoutingKey.Reveal(), Severities: r.PagerDuty.Severities, Summary: r.PagerDuty.Summary,
+		Tests: tests, API: api, HTTP: http, Timeout: r.Timeout,
+	})
 }
 
 func slackEnd(r *Route, http *http.Client, log *slog.Logger) (sink, error) {
