@@ -149,7 +149,7 @@ type PagerDuty struct {
 	Links                                    []PagerDutyLink
 	ClientURL                                string
 	ResolveOnScan                            bool
-	BaseURL                                  string // with the path of the API
+	BaseURL                                  string // without the path of the API
 }
 
 // PagerDutyLink is a link of an incident; both are templates.

@@ -92,9 +92,6 @@ func (r *reader) pagerDuty(o *object) *PagerDuty {
 	if p.Severities == nil {
 		p.Severities = []string{"critical"}
 	}
-	if p.BaseURL != "" {
-		p.BaseURL += "/v2/enqueue"
-	}
 	return p
 }
 

@@ -302,3 +302,42 @@ func checkGood(t *testing.T, c *Config) {
 		t.Fatalf("a secret is shown: %s", shown)
 	}
 }
+
+// TestTheDocumentedFileHasEveryKey asks every map of a file for its keys, by one that is
+// in none of them.
+func TestTheDocumentedFileHasEveryKey(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/relay.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = parseTest(`qqqqqqqqqq: 1
+secrets: {qqqqqqqqqq: 1}
+routes:
+  - qqqqqqqqqq: 1
+    when: {qqqqqqqqqq: 1}
+    slack: {qqqqqqqqqq: 1, fields: [{qqqqqqqqqq: 1}]}
+  - pagerduty: {qqqqqqqqqq: 1, links: [{qqqqqqqqqq: 1}]}
+  - jira: {qqqqqqqqqq: 1}
+  - datadog: {qqqqqqqqqq: 1}
+  - webhook: {qqqqqqqqqq: 1}
+  - file: {qqqqqqqqqq: 1}
+  - command: {qqqqqqqqqq: 1}
+`)
+	places, keys := 0, 0
+	for line := range strings.Lines(err.Error()) {
+		_, list, found := strings.Cut(strings.TrimSpace(line), "there is no such key here; there are ")
+		if !found {
+			continue
+		}
+		places++
+		for key := range strings.SplitSeq(list, ", ") {
+			if keys++; !strings.Contains(string(text), key+":") {
+				t.Errorf("docs/relay.yaml has no %s", key)
+			}
+		}
+	}
+	if places != 13 || keys < 75 {
+		t.Errorf("%d maps told %d keys, want 13 maps: %v", places, keys, err)
+	}
+}

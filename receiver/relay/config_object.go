@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,13 +19,13 @@ type object struct {
 	line   int
 	keys   []*yaml.Node // as they stand in the file
 	values map[string]*value
-	asked  []string
+	asked  map[string]bool
 	broken bool // it is no map, which was told
 }
 
 // object reads a map. There is always one to ask, so that a wrong one is not an end.
 func (r *reader) object(v *value) *object {
-	o := &object{r: r, path: v.path, line: v.node.Line, values: map[string]*value{}}
+	o := &object{r: r, path: v.path, line: v.node.Line, values: map[string]*value{}, asked: map[string]bool{}}
 	switch {
 	case v.node.Kind == yaml.AliasNode:
 		o.broken = true
@@ -47,9 +48,7 @@ func (r *reader) object(v *value) *object {
 
 // take gives the value of a key, or nil.
 func (o *object) take(key string) *value {
-	if !slices.Contains(o.asked, key) {
-		o.asked = append(o.asked, key)
-	}
+	o.asked[key] = true
 	return o.values[key]
 }
 
@@ -72,9 +71,10 @@ func (o *object) misspelt(key string) bool {
 
 // end tells the keys that nobody asked for.
 func (o *object) end() {
+	known := slices.Sorted(maps.Keys(o.asked))
 	for _, key := range o.keys {
-		if !slices.Contains(o.asked, key.Value) {
-			o.r.add(key.Line, under(o.path, key.Value), "there is no such key here; %s", meant(key.Value, slices.Sorted(slices.Values(o.asked))))
+		if !o.asked[key.Value] {
+			o.r.add(key.Line, under(o.path, key.Value), "there is no such key here; %s", meant(key.Value, known))
 		}
 	}
 }

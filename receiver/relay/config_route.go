@@ -49,26 +49,33 @@ func (r *reader) routes(v *value) []Route {
 		}
 		routes = append(routes, route)
 	}
+	last := map[string]int{} // the last number of each kind
 	for i := range routes {
-		if routes[i].Name == "" {
-			routes[i].Name = r.freeName(&routes[i], items[i], named)
+		if routes[i].Name != "" {
+			continue
 		}
+		kind := routes[i].at.Key[strings.LastIndexByte(routes[i].at.Key, '.')+1:]
+		name := freeName(kind, last, named)
+		if name != kind {
+			r.warn(items[i].node.Line, under(items[i].path, "name"), "it is missing, so the route is %s by its place; give it a name, because what waits for a route belongs to the name", name)
+		}
+		routes[i].Name = name
 	}
 	return routes
 }
 
 // freeName is that of the kind, with a number from the second on.
-func (r *reader) freeName(route *Route, item *value, named map[string]int) string {
-	kind := route.at.Key[strings.LastIndexByte(route.at.Key, '.')+1:]
-	name := kind
-	for n := 2; named[name] > 0; n++ {
-		name = fmt.Sprintf("%s-%d", kind, n)
+func freeName(kind string, last, named map[string]int) string {
+	for {
+		last[kind]++
+		name := kind
+		if n := last[kind]; n > 1 {
+			name = fmt.Sprintf("%s-%d", kind, n)
+		}
+		if named[name] == 0 {
+			return name
+		}
 	}
-	named[name] = item.node.Line
-	if name != kind {
-		r.warn(item.node.Line, under(item.path, "name"), "it is missing, so the route is %s by its place; give it a name, because what waits for a route belongs to the name", name)
-	}
-	return name
 }
 
 // route reads one. Name is where its name is, nil if it has none.

@@ -218,7 +218,7 @@ func TestTheDocumentedFile(t *testing.T) {
 					RoutingKey: NewSecret(routingKey), Severities: []string{"critical"}, Summary: "{{.Title}} ({{.Domain}})", Source: "{{.Domain}}",
 					Component: "website", Group: "security", Class: "{{.AlertType}}", Details: map[string]string{"before": "{{.OldValue}}", "after": "{{.NewValue}}"},
 					Links: []PagerDutyLink{{"https://{{.Domain}}", "The site"}}, ClientURL: "https://compliancelayer.example.com",
-					BaseURL: "https://events.pagerduty.com/v2/enqueue",
+					BaseURL: "https://events.pagerduty.com",
 				}
 			}),
 			named("jira", func(r *Route) {

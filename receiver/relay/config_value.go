@@ -217,14 +217,15 @@ func (r *reader) list(v *value) []*value {
 // each reads the values of a list, and leaves out those that one gave nothing for.
 func (r *reader) each(v *value, one func(*value) string) []string {
 	var texts []string
+	seen := map[string]bool{"": true}
 	for _, item := range r.list(v) {
 		text := one(item)
 		switch {
-		case text == "":
-		case slices.Contains(texts, text):
-			r.wrong(item, "%s is there twice", quoted(text))
-		default:
+		case !seen[text]:
+			seen[text] = true
 			texts = append(texts, text)
+		case text != "":
+			r.wrong(item, "%s is there twice", quoted(text))
 		}
 	}
 	return texts

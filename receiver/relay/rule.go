@@ -78,12 +78,10 @@ func operational(name string) bool {
 	return strings.HasPrefix(name, "endpoint.") || strings.HasPrefix(name, "delivery.")
 }
 
+// matchesDomain expects both in the spelling of plainDomain; a pattern is not empty.
 func matchesDomain(pattern, domain string) bool {
-	switch suffix, wild := strings.CutPrefix(pattern, "*"); {
-	case domain == "":
-		return false
-	case wild:
-		return len(domain) > len(suffix) && strings.HasSuffix(domain, suffix) // "" or .example.com
+	if suffix, wild := strings.CutPrefix(pattern, "*"); wild { // "" or .example.com
+		return len(domain) > len(suffix) && strings.HasSuffix(domain, suffix)
 	}
 	return pattern == domain
 }

@@ -13,7 +13,7 @@ import (
 // The values that the tests of the rules take all combinations of.
 var (
 	someTypes      = []string{"scan.completed", "scan.completed.again", "alert.triggered", "order.paid", "endpoint.disabled", "delivery.failed"}
-	someDomains    = []string{"", "example.com", "EXAMPLE.com.", "www.example.com", "a.b.example.com", "badexample.com", "example.org"}
+	someDomains    = []string{"", ".example.com", "example.com", "EXAMPLE.com.", "www.example.com", "a.b.example.com", "badexample.com", "example.org"}
 	someSeverities = []string{"", "critical", "Critical", "low"}
 	someAlertTypes = []string{"", "score_drop", "cert_expired"}
 	someScores     = []int{-1, 0, 69, 70, 71, 100} // -1: none
