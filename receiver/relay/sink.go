@@ -85,12 +85,18 @@ func (e *ends) of(r *Route) (sink, error) {
 }
 
 func pagerDutyEnd(r *Route, http *http.Client, tests bool) (sink, error) {
+	p := r.PagerDuty
 	api := ""
-	if base := r.PagerDuty.BaseURL; base != "" {
-		api = strings.TrimSuffix(base, "/") + "/v2/enqueue"
+	if p.BaseURL != "" {
+		api = strings.TrimSuffix(p.BaseURL, "/") + "/v2/enqueue"
+	}
+	var links []pagerduty.Link
+	for _, link := range p.Links {
+		links = append(links, pagerduty.Link(link))
 	}
 	return pagerduty.New(pagerduty.Config{
-		RoutingKey: r.PagerDuty.RoutingKey.Reveal(), Severities: r.PagerDuty.Severities, Summary: r.PagerDuty.Summary,
+		RoutingKey: p.RoutingKey.Reveal(), Severities: p.Severities, Summary: p.Summary, Source: p.Source, Component: p.Component,
+		Group: p.Group, Class: p.Class, Details: p.Details, Links: links, ClientURL: p.ClientURL, ResolveOnScan: p.ResolveOnScan,
 		Tests: tests, API: api, HTTP: http, Timeout: r.Timeout,
 	})
 }
@@ -98,7 +104,7 @@ func pagerDutyEnd(r *Route, http *http.Client, tests bool) (sink, error) {
 func slackEnd(r *Route, http *http.Client, log *slog.Logger) (sink, error) {
 	var fields []slack.Field
 	for _, f := range r.Slack.Fields {
-		fields = append(fields, slack.Field{Title: f.Title, Value: f.Value})
+		fields = append(fields, slack.Field(f))
 	}
 	return slack.New(slack.Config{
 		Token: r.Slack.Token.Reveal(), Channel: r.Slack.Channel, WebhookURL: r.Slack.WebhookURL.Reveal(),

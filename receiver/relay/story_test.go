@@ -38,12 +38,14 @@ func TestNothingIsLostAndNothingPostedTwiceWhenTheRelayIsKilled(t *testing.T) {
 	s := newStory(t)
 	endpoint := s.serve()
 	s.relay(endpoint.Secret)
+	s.pagerDuty.Stop()
 	scans, alerts := s.publish()
 	for range storyKills {
 		s.until("some more events are posted", s.more(storyEvents/6))
 		s.kill()
 		s.relay(endpoint.Secret)
 	}
+	s.pagerDuty.Start()
 	s.until("all is posted", func() bool {
 		return len(s.pagerDuty.Open()) == len(alerts) && all(scans, func(id string) bool { return s.slack.Count(id) > 0 && s.jira.Count(id) > 0 }) &&
 			all(append(scans, alerts...), func(id string) bool { return s.datadog.Count(id) > 0 })
