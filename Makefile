@@ -13,6 +13,9 @@ TEST_TIMEOUT ?= 15m
 TIME ?= 10m
 KILLS ?= 0
 
+# The examples are a module of their own, because they bring routers along.
+EXAMPLES = go -C examples/go test -timeout $(TEST_TIMEOUT)
+
 .PHONY: help
 help: ## Show the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,9 +36,10 @@ prepare: ## Install what the tests need (PostgreSQL, Chromium, a C compiler, axe
 test: prepare ## Run all tests: with the race detector, then those that break things at full size (REPORT=1: short output)
 	go vet ./...
 ifdef REPORT
-	{ bad=0; go test -race -timeout $(TEST_TIMEOUT) -json $$(go list ./... | grep -v /internal/model) || bad=1; scripts/break.sh ci -json || bad=1; exit $$bad; } | go run ./scripts/testreport
+	{ bad=0; go test -race -timeout $(TEST_TIMEOUT) -json $$(go list ./... | grep -v /internal/model) || bad=1; $(EXAMPLES) -json ./... || bad=1; scripts/break.sh ci -json || bad=1; exit $$bad; } | go run ./scripts/testreport
 else
 	go test -race -timeout $(TEST_TIMEOUT) $$(go list ./... | grep -v /internal/model)
+	$(EXAMPLES) ./...
 	scripts/break.sh ci
 endif
 

@@ -238,7 +238,7 @@ func readTree(t *testing.T, project fs.FS) tree {
 			return err
 		}
 		if entry.IsDir() {
-			if foreign := slices.Contains([]string{"tools", "bin", "vendor"}, name); foreign || (name != "." && strings.HasPrefix(entry.Name(), ".")) {
+			if foreign := slices.Contains([]string{"tools", "bin", "vendor", "examples"}, name); foreign || (name != "." && strings.HasPrefix(entry.Name(), ".")) {
 				return fs.SkipDir
 			}
 			return nil
