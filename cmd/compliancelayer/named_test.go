@@ -111,6 +111,12 @@ var noCommands = map[string]bool{
 	"compliancelayer seal":             true, // what the sealed texts are bound to
 }
 
+// forCommands are the variables that the relay sets for the commands of its routes.
+var forCommands = map[string]bool{
+	"COMPLIANCELAYER_EVENT_ID": true, "COMPLIANCELAYER_EVENT_TYPE": true, "COMPLIANCELAYER_EVENT_TEST": true,
+	"COMPLIANCELAYER_TRY": true, "COMPLIANCELAYER_UNSURE": true,
+}
+
 // unknown gives what a text names and the grammar does not know.
 func (g names) unknown(text string) []string {
 	var wrong []string
@@ -128,7 +134,7 @@ func (g names) unknown(text string) []string {
 		}
 	}
 	for _, name := range namedVariable.FindAllString(text, -1) {
-		if !g.variables[name] {
+		if !g.variables[name] && !forCommands[name] {
 			wrong = append(wrong, name)
 		}
 	}

@@ -31,7 +31,7 @@ Then:
     compliancelayer relay check --config relay.yaml
     compliancelayer relay --config relay.yaml
 
---config is the relay's own file here, relay.yaml if it is left out. The relay takes webhooks on port 8090 at /webhooks/compliancelayer and keeps them in relay.db before it answers. A reload of the file: kill -HUP. A file with a mistake changes nothing. /healthz and /metrics are beside the path. docs/receiving.md has all of it.`
+--config is the relay's own file here, relay.yaml if it is left out. The relay takes webhooks on port 8090, at /webhooks/compliancelayer, and keeps them in relay.db before it answers. A reload of the file: kill -HUP. A file with a mistake changes nothing. /healthz and /metrics are beside the path. docs/receiving.md has all of it.`
 }
 
 // relayFile is the file of the relay, which is no file of settings: see settingsFile.
