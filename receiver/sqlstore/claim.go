@@ -55,7 +55,11 @@ func (s *Store) Claim(ctx context.Context, lane string, most int, lease time.Dur
 }
 
 func (s *Store) claim(ctx context.Context, lane string, most int, lease time.Duration) ([]receiver.Item, error) {
-	rows, err := s.db.QueryContext(ctx, s.text(claim+columnsWith("body")+", seq"), lane, lease.Milliseconds(), rand.Text(), most)
+	statement, err := s.statement(ctx, claim+columnsWith("body")+", seq")
+	if err != nil {
+		return nil, err
+	}
+	rows, err := statement.QueryContext(ctx, lane, lease.Milliseconds(), rand.Text(), most)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +84,12 @@ func (s *Store) claim(ctx context.Context, lane string, most int, lease time.Dur
 }
 
 func (s *Store) next(ctx context.Context, lane string) (time.Duration, error) {
+	statement, err := s.statement(ctx, next)
+	if err != nil {
+		return 0, err
+	}
 	var millis int64
-	err := s.db.QueryRowContext(ctx, s.text(next), lane).Scan(&millis)
+	err = statement.QueryRowContext(ctx, lane).Scan(&millis)
 	if errors.Is(err, sql.ErrNoRows) {
 		return -1, nil
 	}

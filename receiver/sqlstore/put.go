@@ -11,49 +11,83 @@ import (
 	"github.com/compliancelayer/compliancelayer/receiver"
 )
 
-// maxRows is how many rows a statement inserts: both databases have a limit of
-// parameters, and a statement is prepared anew for each number of rows.
+// maxRows is how many rows a statement inserts at most. Those of fewer insert a power of
+// two, so that there are few of them to prepare.
 const maxRows = 128
 
+// maxDeadlocks is how often a batch is begun anew when PostgreSQL ends it because another
+// process inserts the same keys in another order.
+const maxDeadlocks = 5
+
 // Put is part of [receiver.Store].
-func (s *Store) Put(ctx context.Context, items []receiver.Item) ([]bool, error) {
+func (s *Store) Put(ctx context.Context, items []receiver.Item) (fresh []bool, err error) {
+	for range maxDeadlocks {
+		if fresh, err = s.put(ctx, items); !deadlocked(err) {
+			break
+		}
+	}
+	return fresh, err
+}
+
+// deadlocked reports whether PostgreSQL ended a transaction for the sake of another: 40P01
+// is deadlock_detected (its documentation, appendix A).
+func deadlocked(err error) bool {
+	coded, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err)
+	return ok && coded.SQLState() == "40P01"
+}
+
+func (s *Store) put(ctx context.Context, items []receiver.Item) ([]bool, error) {
 	fresh := make([]bool, len(items))
 	if len(items) == 0 {
 		return fresh, nil
 	}
-	if len(items) <= maxRows {
-		return fresh, s.write(func() error { return s.insert(ctx, s.db, items, fresh) })
-	}
+	order, places := once(items)
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		for from := 0; from < len(items); from += maxRows {
-			to := min(from+maxRows, len(items))
-			if err := s.insert(ctx, tx, items[from:to], fresh[from:to]); err != nil {
+		for rows := maxRows; len(order) > 0; {
+			if rows > len(order) {
+				rows /= 2
+				continue
+			}
+			if err := s.insert(ctx, tx, items, order[:rows], places, fresh); err != nil {
 				return err
 			}
+			order = order[rows:]
 		}
 		return nil
 	})
-	return fresh, err
+	if err != nil {
+		return nil, err
+	}
+	return fresh, nil
 }
 
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-// insert keeps the items that are not known, and says which those are.
-func (s *Store) insert(ctx context.Context, db querier, items []receiver.Item, fresh []bool) error {
-	statement := "insert into receiver_inbox (lane, id, type, delivery_id, body, received_at, status, due_at) values " +
-		placeholders(len(items), 5, "{now}, 'waiting', {now}") +
-		" on conflict (lane, id) do nothing returning lane, id"
-	args := make([]any, 0, 5*len(items))
-	places := make(map[receiver.Key]int, len(items))
+// once gives the places of items, each key once, and the place of each key.
+func once(items []receiver.Item) (order []int, places map[receiver.Key]int) {
+	places = make(map[receiver.Key]int, len(items))
 	for i, item := range items {
-		args = append(args, item.Lane, item.ID, item.Type, item.DeliveryID, notNil(item.Body))
 		if _, twice := places[item.Key()]; !twice {
 			places[item.Key()] = i
+			order = append(order, i)
 		}
 	}
-	rows, err := db.QueryContext(ctx, s.text(statement), args...)
+	return order, places
+}
+
+// insert keeps the items at these places that are not known, and says which those are.
+func (s *Store) insert(ctx context.Context, tx *sql.Tx, items []receiver.Item, order []int, places map[receiver.Key]int, fresh []bool) error {
+	statement, err := s.in(ctx, tx, insertion(len(order)))
+	if err != nil {
+		return err
+	}
+	args := make([]any, 0, 5*len(order))
+	for _, i := range order {
+		item := items[i]
+		args = append(args, item.Lane, item.ID, item.Type, item.DeliveryID, notNil(item.Body))
+	}
+	rows, err := statement.QueryContext(ctx, args...)
 	if err != nil {
 		return fmt.Errorf("insert events: %w", err)
 	}
@@ -69,6 +103,13 @@ func (s *Store) insert(ctx context.Context, db querier, items []receiver.Item, f
 		return fmt.Errorf("insert events: %w", err)
 	}
 	return nil
+}
+
+// insertion inserts so many rows.
+func insertion(rows int) string {
+	return "insert into receiver_inbox (lane, id, type, delivery_id, body, received_at, status, due_at) values " +
+		placeholders(rows, 5, "{now}, 'waiting', {now}") +
+		" on conflict (lane, id) do nothing returning lane, id"
 }
 
 // notNil keeps an empty body from being null.
@@ -93,10 +134,14 @@ const begin = `update receiver_inbox set
 func (s *Store) Begin(ctx context.Context, item receiver.Item, lease time.Duration) (receiver.Item, receiver.Standing, error) {
 	found, standing := item, receiver.Busy
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		if err := s.insert(ctx, tx, []receiver.Item{item}, make([]bool, 1)); err != nil {
+		if err := s.insert(ctx, tx, []receiver.Item{item}, []int{0}, map[receiver.Key]int{item.Key(): 0}, make([]bool, 1)); err != nil {
 			return err
 		}
-		row := tx.QueryRowContext(ctx, s.text(begin+columnsWith("body")), item.Lane, item.ID, lease.Milliseconds(), rand.Text())
+		statement, err := s.in(ctx, tx, begin+columnsWith("body"))
+		if err != nil {
+			return err
+		}
+		row := statement.QueryRowContext(ctx, item.Lane, item.ID, lease.Milliseconds(), rand.Text())
 		begun, err := scan(row)
 		if err == nil {
 			found, standing = begun, receiver.Begun

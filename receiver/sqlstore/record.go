@@ -53,7 +53,11 @@ func (s *Store) end(ctx context.Context, tx *sql.Tx, end receiver.End) (held boo
 	case "":
 		statement, args = endForgotten, args[:3]
 	}
-	result, err := tx.ExecContext(ctx, s.text(statement), args...)
+	prepared, err := s.in(ctx, tx, statement)
+	if err != nil {
+		return false, err
+	}
+	result, err := prepared.ExecContext(ctx, args...)
 	if err != nil {
 		return false, fmt.Errorf("write how an event ended: %w", err)
 	}

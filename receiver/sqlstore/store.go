@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -20,6 +21,8 @@ type Store struct {
 	// writing is held by whoever writes to SQLite, which has one writer at a time: here
 	// they wait in order, while SQLite itself would let them try again after a sleep.
 	writing sync.Mutex
+
+	prepared sync.Map // statements by their text; there are some twenty
 }
 
 // New makes a store on a database that the program has open, by the driver sqlite
@@ -44,12 +47,44 @@ func New(ctx context.Context, db *sql.DB) (*Store, error) {
 	return &Store{db: db, d: d}, nil
 }
 
-// Close closes the database, if the store has opened it.
+// Close gives back what the store holds of the database, and closes it if the store has
+// opened it.
 func (s *Store) Close() error {
-	if !s.owned {
-		return nil
+	var problems []error
+	s.prepared.Range(func(_, statement any) bool {
+		problems = append(problems, statement.(*sql.Stmt).Close())
+		return true
+	})
+	if s.owned {
+		problems = append(problems, s.db.Close())
 	}
-	return s.db.Close()
+	return errors.Join(problems...)
+}
+
+// statement gives one that was prepared before, because SQLite takes as long to parse it
+// as to run it. The text must be one of few.
+func (s *Store) statement(ctx context.Context, text string) (*sql.Stmt, error) {
+	if known, ok := s.prepared.Load(text); ok {
+		return known.(*sql.Stmt), nil
+	}
+	fresh, err := s.db.PrepareContext(ctx, s.text(text))
+	if err != nil {
+		return nil, fmt.Errorf("prepare a statement: %w", err)
+	}
+	if known, raced := s.prepared.LoadOrStore(text, fresh); raced {
+		_ = fresh.Close() // the other one is as good
+		return known.(*sql.Stmt), nil
+	}
+	return fresh, nil
+}
+
+// in gives a statement within a transaction.
+func (s *Store) in(ctx context.Context, tx *sql.Tx, text string) (*sql.Stmt, error) {
+	statement, err := s.statement(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return tx.StmtContext(ctx, statement), nil
 }
 
 // text puts the clock and the lock into a statement.
