@@ -69,9 +69,12 @@ func detect(ctx context.Context, db *sql.DB) (dialect, error) {
 	return postgres, nil
 }
 
-// migrateLock keeps processes that start at once from making the tables together
-// (PostgreSQL; any number that nobody else uses).
-const migrateLock = 7303014452
+// The advisory locks of PostgreSQL, which are any numbers that nobody else uses: so that
+// processes that start at once do not make the tables together, and for [Store.lockPuts].
+const (
+	migrateLock = 7303014452
+	putLock     = 7303014453
+)
 
 // makeTables makes what is missing.
 func makeTables(ctx context.Context, db *sql.DB, d dialect) error {

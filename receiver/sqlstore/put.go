@@ -15,37 +15,17 @@ import (
 // two, so that there are few of them to prepare.
 const maxRows = 128
 
-// maxDeadlocks is how often a batch is begun anew when PostgreSQL ends it because another
-// process inserts the same keys in another order.
-const maxDeadlocks = 5
-
 // Put is part of [receiver.Store].
-func (s *Store) Put(ctx context.Context, items []receiver.Item) (fresh []bool, err error) {
-	for range maxDeadlocks {
-		if fresh, err = s.put(ctx, items); !deadlocked(err) {
-			break
-		}
-	}
-	return fresh, err
-}
-
-// deadlocked reports whether PostgreSQL ended a transaction for the sake of another: 40P01
-// is deadlock_detected (its documentation, appendix A).
-func deadlocked(err error) bool {
-	coded, ok := errors.AsType[interface {
-		error
-		SQLState() string
-	}](err)
-	return ok && coded.SQLState() == "40P01"
-}
-
-func (s *Store) put(ctx context.Context, items []receiver.Item) ([]bool, error) {
+func (s *Store) Put(ctx context.Context, items []receiver.Item) ([]bool, error) {
 	fresh := make([]bool, len(items))
 	if len(items) == 0 {
 		return fresh, nil
 	}
 	order, places := once(items)
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
+		if err := s.lockPuts(ctx, tx); err != nil {
+			return err
+		}
 		for rows := maxRows; len(order) > 0; {
 			if rows > len(order) {
 				rows /= 2
@@ -62,6 +42,23 @@ func (s *Store) put(ctx context.Context, items []receiver.Item) ([]bool, error) 
 		return nil, err
 	}
 	return fresh, nil
+}
+
+// lockPuts lets one batch at a time be inserted, over all processes: two that insert the
+// same keys in other orders would wait for each other until PostgreSQL ends one of them,
+// a second later. Batches are as large as what waits, so that little is lost by it.
+func (s *Store) lockPuts(ctx context.Context, tx *sql.Tx) error {
+	if s.d.name != postgres.name {
+		return nil
+	}
+	statement, err := s.in(ctx, tx, "select pg_advisory_xact_lock($1)")
+	if err != nil {
+		return err
+	}
+	if _, err := statement.ExecContext(ctx, int64(putLock)); err != nil {
+		return fmt.Errorf("wait for others that insert events: %w", err)
+	}
+	return nil
 }
 
 // once gives the places of items, each key once, and the place of each key.
