@@ -20,7 +20,7 @@ import (
 
 func TestWhatIsNotRightIsRefusedAndKeepsNothing(t *testing.T) {
 	t.Parallel()
-	secret := webhook.NewSecret()
+	secret, now := webhook.NewSecret(), time.Now()
 	good := func() *http.Request {
 		return webhooktest.NewRequest(t, "/hooks", secret, webhooktest.NewEvent("scan.completed", scanData))
 	}
@@ -36,7 +36,7 @@ func TestWhatIsNotRightIsRefusedAndKeepsNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		event, _ := webhook.ParseEvent([]byte(body))
-		attempt := webhook.Attempt{EventID: event.ID, EventType: event.Type, DeliveryID: 1, Number: 1, At: time.Now().Add(offset)}
+		attempt := webhook.Attempt{EventID: event.ID, EventType: event.Type, DeliveryID: 1, Number: 1, At: now.Add(offset)}
 		webhook.SetHeaders(req.Header, attempt.Headers([]byte(body), signer))
 		return req
 	}
@@ -86,7 +86,10 @@ func TestWhatIsNotRightIsRefusedAndKeepsNothing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			store := memstore.New(nil)
-			k := newKit(t, receiver.Config{Secrets: []webhook.Secret{webhook.NewSecret(), secret}, Store: store})
+			k := newKit(t, receiver.Config{
+				Secrets: []webhook.Secret{webhook.NewSecret(), secret}, Store: store,
+				Now: func() time.Time { return now }, // the requests are made before the cases have their turn
+			})
 			answer := k.post(tt.req)
 			k.want(answer, tt.want, tt.name)
 			if !strings.Contains(answer.Body.String(), tt.says) {

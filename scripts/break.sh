@@ -4,7 +4,7 @@
 #
 #   scripts/break.sh SIZE [FLAG OF GO TEST...]     SIZE is "ci" or "long"
 #
-# Each is a test of docs/reliability.md, but for the pages of the dashboard over a long log, which are in
+# Each is a test of docs/reliability.md, but for the receiver kit and the pages of the dashboard over a long log, which are in
 # docs/performance.md. What follows the size goes to go test. Kills, requests and
 # histories are those of each database. A ci run makes the same requests and histories each time; the seed 0
 # draws others.
@@ -14,8 +14,8 @@ cd "$(dirname "$0")/.."
 size=${1:?ci or long}
 shift
 case $size in
-ci) kills=200 images=20 histories=500 requests=10000 seed=1 addresses=1000000 log=1000000 ;;
-long) kills=2000 images=500 histories=5000 requests=100000 seed=0 addresses=20000000 log=1000000 ;;
+ci) effects=1000 forgeries=100000 kills=200 images=20 histories=500 requests=10000 seed=1 addresses=1000000 log=1000000 ;;
+long) effects=10000 forgeries=10000000 kills=2000 images=500 histories=5000 requests=100000 seed=0 addresses=20000000 log=1000000 ;;
 *)
 	echo "error: the size is ci or long, not $size" >&2
 	exit 2
@@ -36,6 +36,7 @@ run "$@" ./internal/model -args -model.histories=$histories -model.seed=$seed
 run "$@" ./internal/apifuzz -args -apifuzz.requests=$requests -apifuzz.seed=$seed
 run "$@" ./internal/egress -run 'Vectors|Leads|Names|Agrees|Special' -args -egress.random=$addresses
 run "$@" ./internal/send -run 'Evil|Floods'
+run "$@" ./receiver -run 'NothingIsLost|Forgeries' -args -receiver.events=$effects -receiver.kills=8 -receiver.forgeries=$forgeries
 run "$@" ./internal/web -run PagesStayLight -args -web.log=$log
 failed=0
 for i in "${!pids[@]}"; do
