@@ -97,7 +97,9 @@ func (r *Receiver) read(w http.ResponseWriter, req *http.Request) ([]byte, answe
 // refuse answers what is not signed right. What exactly is wrong is no secret: whoever
 // could use it can compute it.
 func (r *Receiver) refuse(err error, req *http.Request) answer {
-	r.log.Warn("a request was refused", slog.Any("error", err), slog.String("remote", req.RemoteAddr))
+	if silent, tell := r.refused.tell(r.config.Now()); tell {
+		r.log.Warn("a request was refused", slog.Any("error", err), slog.String("remote", req.RemoteAddr), slog.Int("not_told", silent))
+	}
 	return answer{status: http.StatusUnauthorized, result: unauthorized, words: err.Error()}
 }
 

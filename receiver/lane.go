@@ -121,13 +121,13 @@ func (l *lane) fill(ctx context.Context, hands chan struct{}, work chan<- Item) 
 	if pause := l.paused(); pause > 0 {
 		return pause
 	}
-	callCtx, cancel := context.WithTimeout(ctx, storeTime)
+	// Not to be broken off by the end of ctx: what was claimed and is not known here would
+	// wait for the end of its lease.
+	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
 	claimed, next, err := l.r.store.Claim(callCtx, l.Name, room, l.lease())
 	if err != nil {
-		if ctx.Err() == nil {
-			l.r.log.Error("events could not be taken from the store", slog.String("lane", l.Name), slog.Any("error", err))
-		}
+		l.r.log.Error("events could not be taken from the store", slog.String("lane", l.Name), slog.Any("error", err))
 		return time.Second
 	}
 	for _, item := range claimed {

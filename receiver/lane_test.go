@@ -194,3 +194,37 @@ func TestSecretsCanBeReplacedWhileRequestsComeIn(t *testing.T) {
 		}
 	})
 }
+
+func TestAHandlerThatTakesItsTimeDoesNotHoldUpOtherLanesWhenLanesAreReplaced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var slow, quick calls
+		hang := func(ctx context.Context, e rawEvent) error {
+			if slow.add(e) == 1 {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}
+		serve := func(_ context.Context, e rawEvent) error { quick.add(e); return nil }
+		k := lanes(t, hang, serve).start()
+		k.publish(1)
+		if err := k.SetLanes(
+			receiver.Lane{Name: "chat", Ordered: true, Handle: hang},
+			receiver.Lane{Name: "tickets", Ordered: true, Handle: serve},
+		); err != nil {
+			t.Fatal(err)
+		}
+		k.publish(1)
+		if got := len(quick.all()); got != 2 {
+			t.Errorf("the quick lane has handled %d events, want 2 while the other ends", got)
+		}
+		if got := len(slow.all()); got != 1 {
+			t.Errorf("the slow lane runs %d handlers, want the one alone until it ends", got)
+		}
+		pass(time.Minute) // it is broken off after the grace
+		if all := slow.all(); len(all) != 3 || all[1].ID != all[0].ID || !all[1].Unsure {
+			t.Errorf("afterwards: %d runs, %+v; want the first event again, unsure, and the second", len(all), all)
+		}
+	})
+}

@@ -28,12 +28,14 @@ type Receiver struct {
 	running atomic.Bool // Run works events off
 	idle    sync.Once   // it was said that nothing does
 
-	mu    sync.Mutex
-	lanes map[string]*lane // those that Run works off
-	set   chan struct{}    // Run looks at the lanes again
-	want  []Lane
+	mu     sync.Mutex
+	lanes  map[string]*lane // those that Run works off
+	set    chan struct{}    // Run looks at the lanes again
+	ending []*lane          // were stopped, and have perhaps not ended
+	want   []Lane
 
 	inlineRuns sync.WaitGroup
+	refused    sparing
 }
 
 // New makes a receiver. Its store stays the caller's to close, after Run has returned.

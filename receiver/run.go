@@ -3,6 +3,7 @@ package receiver
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -47,12 +48,19 @@ func (r *Receiver) tend(ctx context.Context) {
 	}
 }
 
-// change ends all lanes and starts those that are wanted. One at a time, so that no
-// two work off the same lane.
+// change ends all lanes and starts those that are wanted. One that has a successor of its
+// name is waited for by that alone: no two work off the same lane, and a handler that
+// takes its time keeps no other lane from going on.
 func (r *Receiver) change(ctx context.Context) {
-	r.stopAll()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	before := r.lanes
+	r.lanes = map[string]*lane{}
+	r.ending = slices.DeleteFunc(r.ending, (*lane).hasEnded)
+	for _, l := range before {
+		l.stop()
+		r.ending = append(r.ending, l)
+	}
 	for _, want := range r.want {
 		l := &lane{
 			Lane: want, r: r, notify: make(chan struct{}, 1), ended: make(chan struct{}),
@@ -63,21 +71,34 @@ func (r *Receiver) change(ctx context.Context) {
 		r.lanes[want.Name] = l
 		go func() {
 			defer close(l.ended)
+			if predecessor := before[want.Name]; predecessor != nil {
+				<-predecessor.ended
+			}
 			l.run(own)
 		}()
 	}
 }
 
-// stopAll ends all lanes and waits for them.
+func (l *lane) hasEnded() bool {
+	select {
+	case <-l.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// stopAll ends all lanes and waits for them, and for those that ended before.
 func (r *Receiver) stopAll() {
 	r.mu.Lock()
-	lanes := r.lanes
-	r.lanes = map[string]*lane{}
-	r.mu.Unlock()
-	for _, l := range lanes {
+	for _, l := range r.lanes {
 		l.stop()
+		r.ending = append(r.ending, l)
 	}
-	for _, l := range lanes {
+	ending := r.ending
+	r.lanes, r.ending = map[string]*lane{}, nil
+	r.mu.Unlock()
+	for _, l := range ending {
 		<-l.ended
 	}
 }

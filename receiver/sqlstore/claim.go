@@ -13,15 +13,17 @@ import (
 	"github.com/compliancelayer/compliancelayer/receiver"
 )
 
-// claim leases what is due. The token is that of the call, with the row's number
+// claim leases what is due. What is due is looked for once, and so no more rows are locked
+// than are claimed (PostgreSQL may run a subquery several times). The token is that of the call, with the row's number
 // behind it, so that each lease has its own.
-const claim = `update receiver_inbox set
+const claim = `with due as materialized (
+		select seq from receiver_inbox where lane = $1 and due_at <= {now} and due_at is not null
+		order by due_at, seq limit $4{skip})
+	update receiver_inbox set
 		lost = case status when 'working' then lost + 1 else lost end,
 		unsure = unsure or status = 'working',
 		status = 'working', tries = tries + 1, due_at = {now} + $2, token = $3 || '.' || seq
-	where seq in (
-		select seq from receiver_inbox where lane = $1 and due_at <= {now} and due_at is not null
-		order by due_at, seq limit $4{skip})
+	where seq in (select seq from due)
 	returning `
 
 // next is when another item of a lane is due, by its index.
