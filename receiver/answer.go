@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ func (r *Receiver) answer(w http.ResponseWriter, req *http.Request) answer {
 		return answer{status: http.StatusMethodNotAllowed, result: badMethod, words: "webhooks are sent with POST"}
 	}
 	// What is not signed at all need not be read.
-	if len(req.Header.Values(webhook.StandardSignatureHeader)) == 0 && len(req.Header.Values(webhook.SignatureHeader)) == 0 {
+	if len(req.Header.Values(webhook.StandardSignatureHeader)) == 0 && (r.config.StandardOnly || len(req.Header.Values(webhook.SignatureHeader)) == 0) {
 		return r.refuse(webhook.ErrNoSignature, req)
 	}
 	body, a, ok := r.read(w, req)
@@ -126,10 +127,35 @@ func (r *Receiver) keep(event Event[json.RawMessage], item Item) answer {
 		return answer{status: http.StatusServiceUnavailable, result: storeAway, words: "the event could not be stored: send it again", after: storePause}
 	}
 	if !fresh {
-		return answer{status: http.StatusOK, result: duplicate, words: "known"}
+		return r.again(items)
 	}
 	r.wake(items)
 	return answer{status: http.StatusOK, result: accepted, words: "kept"}
+}
+
+// again answers a copy. What failed here is delivered for the sender, who sends it again
+// only when somebody asks for it there, or does not know that it was answered: so it is
+// run again.
+func (r *Receiver) again(items []Item) answer {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+	defer cancel()
+	filter := Filter{IDs: []string{items[0].ID}, Statuses: []Status{Failed}}
+	for _, item := range items {
+		filter.Lanes = append(filter.Lanes, item.Lane)
+	}
+	failed, _, err := r.store.List(ctx, filter, Page{})
+	if err == nil && len(failed) > 0 {
+		_, err = r.store.Rerun(ctx, filter)
+	}
+	if err != nil {
+		r.log.Error("a copy of an event could not be looked up", slog.String("event_id", items[0].ID), slog.Any("error", err))
+		return answer{status: http.StatusServiceUnavailable, result: storeAway, words: "the event could not be looked up: send it again", after: storePause}
+	}
+	if len(failed) == 0 {
+		return answer{status: http.StatusOK, result: duplicate, words: "known"}
+	}
+	r.wake(items)
+	return answer{status: http.StatusOK, result: accepted, words: "it had failed, and is run again"}
 }
 
 // storePause is when to ask again after the store did not answer.

@@ -283,3 +283,12 @@ func TestInlineTheHandlerEndsWhenTheSenderHangsUp(t *testing.T) {
 		}
 	})
 }
+
+func TestAReceiverMayInsistOnTheSignatureWithATime(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, receiver.Config{StandardOnly: true})
+	k.want(k.send(webhooktest.NewEvent("backup.ended", `{}`)), http.StatusOK, "a request with both signatures")
+	req := webhooktest.NewRequest(t, "/hooks", k.secret, webhooktest.NewEvent("backup.ended", `{}`))
+	req.Header.Del(webhook.StandardSignatureHeader)
+	k.want(k.post(req), http.StatusUnauthorized, "one with the time taken off")
+}

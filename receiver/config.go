@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,10 @@ type Config struct {
 	// the one lane of the handlers.
 	Route func(Event[json.RawMessage]) []string
 
+	// StandardOnly refuses requests without webhook-signature, which alone covers the
+	// time: a request that somebody recorded cannot be sent again after five minutes,
+	// not even when KeepDone is over.
+	StandardOnly bool
 	// Tolerance is how far the time of a request may be from now; 0 is five minutes.
 	Tolerance time.Duration
 	// MaxBody is the longest body in bytes.
@@ -99,7 +104,7 @@ func ParseSecrets(text string) ([]webhook.Secret, error) {
 
 // complete checks a config and puts what it leaves open.
 func (c *Config) complete() error {
-	if len(c.Secrets) == 0 {
+	if len(c.Secrets) == 0 || slices.ContainsFunc(c.Secrets, webhook.Secret.IsZero) {
 		return errors.New("receiver: there is no secret to verify with: set Config.Secrets")
 	}
 	if c.Store == nil {

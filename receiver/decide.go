@@ -16,8 +16,9 @@ const (
 )
 
 // decide says what becomes of an event whose try ended with err, and how long its lane
-// is to pause if it is ordered.
-func decide(l Lane, item Item, err error) (End, time.Duration) {
+// is to pause if it is ordered. Thrives: since the other side last answered that it is in
+// trouble, it took another event.
+func decide(l Lane, item Item, err error, thrives bool) (End, time.Duration) {
 	end := End{Key: item.Key(), To: Done}
 	if err == nil {
 		return end, 0
@@ -32,6 +33,11 @@ func decide(l Lane, item Item, err error) (End, time.Duration) {
 	case failure.Permanent:
 		end.To, end.Counts = Failed, true
 		return end, 0
+	case failure.Unavailable && failure.Answered && item.Tries >= MaxAnswered && !thrives:
+		// It may be this event, so it steps aside; or the other side is away for long,
+		// and then that is not the event's fault.
+		end.Delay = max(maxPause, failure.After)
+		return end, 0
 	case failure.Unavailable && (!failure.Answered || item.Tries < MaxAnswered):
 		pause := max(doubled(l.Backoff, item.Tries), failure.After)
 		if l.Ordered {
@@ -40,7 +46,7 @@ func decide(l Lane, item Item, err error) (End, time.Duration) {
 		}
 		end.Delay = pause
 		return end, 0
-	case failure.Unavailable, item.Failures+1 >= l.Attempts:
+	case item.Failures+1 >= l.Attempts:
 		end.To, end.Counts = Failed, true
 		return end, 0
 	}
@@ -65,10 +71,26 @@ func shorten(text string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "")
 }
 
+// thrives reports whether the other side took an event since it last answered that it is
+// in trouble, and notes that it did so again.
+func (l *lane) thrives(err error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if failure, ok := errors.AsType[*Failure](err); !ok || !failure.Answered {
+		return false
+	}
+	thrives := l.done.After(l.refused)
+	l.refused = time.Now()
+	return thrives
+}
+
 // judge logs how a try ended that did not end well, and pauses an ordered lane.
 func (l *lane) judge(item Item, end End, err error, pause time.Duration) {
 	l.mu.Lock()
 	l.pause = time.Time{}
+	if err == nil {
+		l.done = time.Now()
+	}
 	if pause > 0 {
 		l.pause = time.Now().Add(pause)
 	}

@@ -27,12 +27,14 @@ func TestDecideOverItsWholeDomain(t *testing.T) {
 		for _, ordered := range []bool{false, true} {
 			for failures := range 4 {
 				for _, tries := range []int{1, MaxAnswered - 1, MaxAnswered, MaxAnswered + 1} {
-					lane := Lane{Ordered: ordered, Attempts: 3, Backoff: 2 * time.Second}
-					item := Item{ID: "a", Failures: failures, Tries: tries}
-					end, pause := decide(lane, item, err)
-					name := fmt.Sprintf("%s, ordered %t, failures %d, tries %d", kind, ordered, failures, tries)
-					for _, problem := range problems(kind, lane, item, end, pause) {
-						t.Errorf("%s: %s: %+v, pause %v", name, problem, end, pause)
+					for _, thrives := range []bool{false, true} {
+						lane := Lane{Ordered: ordered, Attempts: 3, Backoff: 2 * time.Second}
+						item := Item{ID: "a", Failures: failures, Tries: tries}
+						end, pause := decide(lane, item, err, thrives)
+						name := fmt.Sprintf("%s, ordered %t, failures %d, tries %d, thrives %t", kind, ordered, failures, tries, thrives)
+						for _, problem := range problems(kind, lane, item, thrives, end, pause) {
+							t.Errorf("%s: %s: %+v, pause %v", name, problem, end, pause)
+						}
 					}
 				}
 			}
@@ -41,7 +43,7 @@ func TestDecideOverItsWholeDomain(t *testing.T) {
 }
 
 // problems holds one decision against what the documentation promises.
-func problems(kind string, lane Lane, item Item, end End, pause time.Duration) (found []string) {
+func problems(kind string, lane Lane, item Item, thrives bool, end End, pause time.Duration) (found []string) {
 	must := func(ok bool, sentence string) {
 		if !ok {
 			found = append(found, sentence)
@@ -51,13 +53,16 @@ func problems(kind string, lane Lane, item Item, end End, pause time.Duration) (
 	must((end.Error != "") == (kind != "none"), "what happened is told, and only then")
 	must(pause == 0 || lane.Ordered, "only an ordered lane pauses")
 	must(!end.Back || end.Delay == 0, "who keeps the place has no delay")
-	givenUp := kind == "answered" && item.Tries >= MaxAnswered
+	aside := kind == "answered" && item.Tries >= MaxAnswered
+	counts := kind == "plain" || (aside && thrives)
 	switch {
 	case kind == "none":
 		must(end.To == Done, "what went well is done")
-	case kind == "permanent" || givenUp || (kind == "plain" && item.Failures+1 >= lane.Attempts):
+	case kind == "permanent" || (counts && item.Failures+1 >= lane.Attempts):
 		must(end.To == Failed && end.Counts, "it fails for good")
-	case kind == "plain":
+	case aside && !thrives:
+		must(end.To == Waiting && !end.Counts && end.Delay >= maxPause && pause == 0, "it steps aside, which is not its fault")
+	case counts:
 		must(end.To == Waiting && end.Counts && end.Delay == 2*time.Second<<item.Failures, "it counts and waits twice as long each time")
 	case kind == "stopped":
 		must(end.To == Waiting && !end.Counts && end.Back && end.Unsure && pause == 0, "it goes on where it was")

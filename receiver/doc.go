@@ -15,9 +15,10 @@
 //
 // # What is promised
 //
-// A handler runs at least once for each event that was answered with 200. It runs
-// again only when the end of a try is not known: the process died, or the end could
-// not be written. [Event.Unsure] tells it so. With InTx its effect in the database
+// A handler runs at least once for each event that was answered with 200. After a try
+// that ended well it runs again only when that end is not known: the process died, or
+// the end could not be written. [Event.Unsure] tells when an earlier try may have had
+// its effect. With InTx its effect in the database
 // happens exactly once. Events are the same when their id is; ids are known for seven
 // days after they were done ([Config.KeepDone]), and what was received has no order.
 //

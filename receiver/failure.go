@@ -2,7 +2,6 @@ package receiver
 
 import (
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -17,8 +16,9 @@ type Failure struct {
 	// The try does not count as an attempt, and the event waits.
 	Unavailable bool
 	// Answered goes with Unavailable: the other side answered that it is in trouble,
-	// so it may be just this event that it cannot take. Such an event is failed after
-	// [MaxAnswered] tries.
+	// so it may be just this event that it cannot take. After [MaxAnswered] tries the
+	// event steps aside; from then on a try counts as an attempt when the other side took
+	// another event in between.
 	Answered bool
 	// After goes with Unavailable: the other side asked to be left alone for so long,
 	// as Retry-After does. The pause is no shorter.
@@ -29,9 +29,9 @@ type Failure struct {
 }
 
 // MaxAnswered is the number of tries after which an event that the other side
-// answers with its own trouble is failed. With pauses of up to a minute it is about a
-// quarter of an hour: long enough for a restart over there, and no longer than one
-// event that nobody can take should keep the others waiting.
+// answers with its own trouble steps aside for those behind it. With pauses of up to a
+// minute it is about a quarter of an hour: long enough for a restart over there, and no
+// longer than one event that nobody can take should keep the others waiting.
 const MaxAnswered = 20
 
 // Permanent marks an error of a handler that comes again however often it is tried.
@@ -63,6 +63,3 @@ func failureOf(err error) Failure {
 	}
 	return Failure{Err: err}
 }
-
-// panicked is the error of a handler that panicked.
-func panicked(what any) error { return fmt.Errorf("the handler panicked: %v", what) }

@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 )
 
@@ -59,11 +60,13 @@ func (g *group[In, Out]) do(in In) (Out, error) {
 	return c.out, c.err
 }
 
-// lead commits one batch, in which the caller's own call is the first, and passes on.
+// lead commits one batch, in which the caller's own call is the first, and passes on. When
+// the commit fails, those that came before it began fail with it: a store that hangs must
+// not keep them one after the other, until nobody waits for their answers any more.
 func (g *group[In, Out]) lead() {
 	g.mu.Lock()
 	n := min(len(g.waiting), maxGroup)
-	batch := g.waiting[:n:n]
+	batch, behind := g.waiting[:n:n], len(g.waiting)-n
 	g.waiting = g.waiting[n:]
 	g.mu.Unlock()
 
@@ -71,7 +74,7 @@ func (g *group[In, Out]) lead() {
 	for i, c := range batch {
 		ins[i] = c.in
 	}
-	outs, err := g.commit(ins)
+	outs, err := g.guarded(ins)
 	for i, c := range batch {
 		if c.err = err; err == nil {
 			c.out = outs[i]
@@ -81,9 +84,26 @@ func (g *group[In, Out]) lead() {
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err != nil {
+		for _, c := range g.waiting[:behind] {
+			c.err = err
+			c.turn <- true
+		}
+		g.waiting = g.waiting[behind:]
+	}
 	if len(g.waiting) == 0 {
 		g.leading, g.waiting = false, nil
 		return
 	}
 	g.waiting[0].turn <- false
+}
+
+// guarded makes an error of a commit that panics, so that nobody waits for it for ever.
+func (g *group[In, Out]) guarded(ins []In) (outs []Out, err error) {
+	defer func() {
+		if what := recover(); what != nil {
+			err = fmt.Errorf("the store panicked: %v", what)
+		}
+	}()
+	return g.commit(ins)
 }

@@ -192,18 +192,56 @@ func TestWhatIsUnavailableWaitsWithoutUsingUpAttempts(t *testing.T) {
 	})
 }
 
-func TestAnEventThatTheOtherSideNeverTakesDoesNotStayForEver(t *testing.T) {
+func TestAnEventThatTheOtherSideNeverTakesStepsAsideAndFailsAloneInTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, receiver.Config{}).start()
-		k.OnOther(func(context.Context, rawEvent) error {
-			return &receiver.Failure{Err: errors.New("500"), Unavailable: true, Answered: true}
-		})
-		event := webhooktest.NewEvent("backup.ended", `{}`)
-		k.send(event)
-		pass(time.Hour)
-		if item := k.item(event.ID); item.Status != receiver.Failed || item.Tries != receiver.MaxAnswered {
-			t.Errorf("%s after %d tries, want it failed after %d", item.Status, item.Tries, receiver.MaxAnswered)
+		var got calls
+		var poison atomic.Value
+		refuse := func(_ context.Context, e rawEvent) error {
+			if poison.CompareAndSwap(nil, e.ID); poison.Load() == e.ID {
+				return &receiver.Failure{Err: errors.New("500"), Unavailable: true, Answered: true}
+			}
+			got.add(e)
+			return nil
+		}
+		k := lanes(t, refuse, func(context.Context, rawEvent) error { return nil }).start()
+		ids := k.publish(3)
+		pass(30 * time.Minute)
+		if !slices.Equal(got.ids(), ids[1:]) {
+			t.Errorf("behind it: got %v, want %v", got.ids(), ids[1:])
+		}
+		for range 5 { // others go by, now and then
+			ids = append(ids, k.publish(1)...)
+			pass(5 * time.Minute)
+		}
+		items, _, err := k.store.List(t.Context(), receiver.Filter{Statuses: []receiver.Status{receiver.Failed}}, receiver.Page{})
+		if err != nil || len(items) != 1 || items[0].ID != ids[0] || items[0].Failures != 3 {
+			t.Errorf("failed: %+v, %v; want the first alone, after three attempts", items, err)
+		}
+	})
+}
+
+// A gateway that answers for a server that is away must not fail what waits.
+func TestHoursOfTroubleThatIsAnsweredFailNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		away.Store(true)
+		var got calls
+		answer := func(_ context.Context, e rawEvent) error {
+			if away.Load() {
+				return &receiver.Failure{Err: errors.New("502"), Unavailable: true, Answered: true}
+			}
+			got.add(e)
+			return nil
+		}
+		k := lanes(t, answer, func(context.Context, rawEvent) error { return nil }).start()
+		ids := k.publish(10)
+		pass(6 * time.Hour)
+		away.Store(false)
+		pass(10 * time.Minute)
+		if n := len(got.all()); n != len(ids) {
+			t.Errorf("after six hours of 502, %d of %d events arrived", n, len(ids))
 		}
 	})
 }

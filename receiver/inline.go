@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,17 @@ const (
 
 // inline runs the handler within the request.
 func (r *Receiver) inline(ctx context.Context, item Item) answer {
+	// A handler may go on beyond its lease; it must not run beside itself.
+	later := answer{status: http.StatusServiceUnavailable, result: busy, words: "a copy of this event is being handled: send it again", after: busyPause}
+	if _, running := r.inHand.LoadOrStore(item.ID, true); running {
+		return later
+	}
+	begun := false
+	defer func() {
+		if !begun {
+			r.inHand.Delete(item.ID)
+		}
+	}()
 	callCtx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	l := &lane{Lane: r.inlineLane(), r: r, tokens: map[string]*string{}}
@@ -28,12 +40,16 @@ func (r *Receiver) inline(ctx context.Context, item Item) answer {
 	case standing == Ended:
 		return answer{status: http.StatusOK, result: duplicate, words: "known"}
 	case standing == Busy:
-		return answer{status: http.StatusServiceUnavailable, result: busy, words: "a copy of this event is being handled: send it again", after: busyPause}
+		return later
 	}
+	begun = true
 	// The sender may hang up; what was begun is brought to its end all the same, so
 	// that its next copy finds it done.
 	ended := make(chan error, 1)
-	r.inlineRuns.Go(func() { ended <- l.once(context.WithoutCancel(ctx), item) })
+	r.inlineRuns.Go(func() {
+		defer r.inHand.Delete(item.ID)
+		ended <- l.once(context.WithoutCancel(ctx), item)
+	})
 	patience := time.NewTimer(r.config.Timeout + overtime)
 	defer patience.Stop()
 	select {
@@ -44,7 +60,13 @@ func (r *Receiver) inline(ctx context.Context, item Item) answer {
 	if err == nil {
 		return answer{status: http.StatusOK, result: accepted, words: "done"}
 	}
+	if errors.Is(err, ErrLeaseLost) {
+		return later
+	}
 	failure := failureOf(err)
+	if failure.Permanent {
+		return answer{status: http.StatusOK, result: handlerFailed, words: "the handler failed for good: the event is kept, and need not be sent again"}
+	}
 	if failure.Unavailable {
 		return answer{status: http.StatusServiceUnavailable, result: handlerFailed, words: "the handler cannot do it now: send it again", after: failure.After}
 	}
@@ -56,17 +78,23 @@ func (r *Receiver) inlineLane() Lane {
 }
 
 // once runs the handler for an item of an inline receiver. After an error the item is
-// forgotten, so that the sender's next try begins anew.
+// forgotten, so that the sender's next try begins anew; but one whose effect may have
+// happened is kept as failed, so that the next try is told, and so is one that failed for
+// good.
 func (l *lane) once(ctx context.Context, item Item) error {
 	begin := time.Now()
 	written, err := l.handle(ctx, item)
 	l.r.metrics.handled("", err, time.Since(begin))
 	if written {
-		return nil
+		return err // ErrLeaseLost, or none
 	}
 	end := End{Key: item.Key(), Token: item.Token, To: Done}
 	if err != nil {
-		end.To = ""
+		failure := failureOf(err)
+		end.To, end.Error, end.Unsure = "", shorten(err.Error()), item.Unsure || failure.Unsure
+		if end.Unsure || failure.Permanent {
+			end.To, end.Counts = Failed, true
+		}
 		l.r.log.Warn("the handler of an event failed", slog.String("event_id", item.ID), slog.String("type", item.Type), slog.String("error", shorten(err.Error())))
 	}
 	l.r.record(ctx, end, l.lease())

@@ -41,6 +41,8 @@ type lane struct {
 
 	mu      sync.Mutex
 	tokens  map[string]*string // of what is in hand here, by id
+	done    time.Time          // when an event was done last
+	refused time.Time          // when an event was answered with trouble last
 	trouble int                // tries in a row that were Unavailable, of an ordered lane
 	pause   time.Time          // an ordered lane does nothing until then
 }
@@ -91,12 +93,12 @@ func signal(c chan struct{}) {
 // run works the lane off until ctx ends and what is in hand has ended.
 func (l *lane) run(ctx context.Context) {
 	hands := make(chan struct{}, l.Workers*(1+ahead)) // a token for each item in hand
-	work := make(chan Item, cap(hands))
+	work := make(chan claimed, cap(hands))
 	var recording, workers sync.WaitGroup
 	for range l.Workers {
 		workers.Go(func() {
-			for item := range work {
-				end, written := l.try(ctx, item)
+			for c := range work {
+				end, written := l.try(ctx, c)
 				recording.Go(func() {
 					l.finish(ctx, end, written)
 					<-hands
@@ -113,7 +115,7 @@ func (l *lane) run(ctx context.Context) {
 }
 
 // fill claims what there is room for. It gives how long it is until there is more.
-func (l *lane) fill(ctx context.Context, hands chan struct{}, work chan<- Item) time.Duration {
+func (l *lane) fill(ctx context.Context, hands chan struct{}, work chan<- claimed) time.Duration {
 	room := l.room(len(hands))
 	if room <= 0 {
 		return idleLook
@@ -125,17 +127,18 @@ func (l *lane) fill(ctx context.Context, hands chan struct{}, work chan<- Item) 
 	// wait for the end of its lease.
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
-	claimed, next, err := l.r.store.Claim(callCtx, l.Name, room, l.lease())
+	begin := time.Now()
+	items, next, err := l.r.store.Claim(callCtx, l.Name, room, l.lease())
 	if err != nil {
 		l.r.log.Error("events could not be taken from the store", slog.String("lane", l.Name), slog.Any("error", err))
 		return time.Second
 	}
-	for _, item := range claimed {
+	for _, item := range items {
 		if l.adopt(item) {
 			continue
 		}
 		hands <- struct{}{} // there is room: nobody else fills it
-		work <- item
+		work <- claimed{item, begin}
 	}
 	if next < 0 {
 		return idleLook
@@ -152,7 +155,7 @@ func (l *lane) room(inHand int) int {
 		most = l.Workers
 	}
 	room := most - inHand
-	if inHand > 0 && room < most/4 {
+	if most > l.Workers && inHand > 0 && room < most/4 {
 		return 0
 	}
 	return room
@@ -198,9 +201,17 @@ func (l *lane) paused() time.Duration {
 	return time.Until(l.pause)
 }
 
+// claimed is an item with when its claim began, before which its lease did not.
+type claimed struct {
+	Item
+	at time.Time
+}
+
 // try runs the handler once and says how it ended, and whether that is written already.
-func (l *lane) try(ctx context.Context, item Item) (end End, written bool) {
-	if ctx.Err() != nil { // it was claimed, and not begun
+func (l *lane) try(ctx context.Context, c claimed) (end End, written bool) {
+	item := c.Item
+	// What is claimed ahead may come to its turn when too little of its lease is left.
+	if ctx.Err() != nil || time.Since(c.at) > leaseMargin/2 {
 		return End{Key: item.Key(), To: Waiting, Back: true, Unsure: item.Unsure, Error: item.Error}, false
 	}
 	if item.Lost >= maxLost {
@@ -213,7 +224,7 @@ func (l *lane) try(ctx context.Context, item Item) (end End, written bool) {
 		l.judge(item, End{To: Done}, nil, 0)
 		return End{Key: item.Key()}, true
 	}
-	end, pause := decide(l.Lane, item, err)
+	end, pause := decide(l.Lane, item, err, l.thrives(err))
 	l.judge(item, end, err, pause)
 	return end, false
 }
@@ -237,8 +248,11 @@ func (l *lane) handle(ctx context.Context, item Item) (written bool, err error) 
 	if l.r.config.InTx {
 		err = l.inTx(own, item, event)
 		written = err == nil || errors.Is(err, ErrLeaseLost)
-	} else {
-		err = guarded(own, event, l.Handle)
+	} else if err = guarded(own, event, l.Handle); err != nil && (own.Err() != nil || errors.Is(err, errPanicked)) {
+		// Broken off anywhere, perhaps after its effect.
+		failure := failureOf(err)
+		failure.Unsure = true
+		err = &failure
 	}
 	if err != nil && errors.Is(context.Cause(own), errStopped) {
 		err = fmt.Errorf("%w: %w", errStopped, err)
@@ -251,16 +265,17 @@ var errStopped = errors.New("the receiver was stopped before the handler ended")
 
 // inTx runs the handler in a transaction that its end is written in.
 func (l *lane) inTx(ctx context.Context, item Item, event Event[json.RawMessage]) error {
-	var failed error
+	ran := false
 	end := End{Key: item.Key(), Token: l.token(item), To: Done}
 	err := l.r.store.(TxStore).EndInTx(ctx, end, func(tx Tx) error {
+		ran = true
 		event.Tx = tx
-		failed = guarded(ctx, event, l.Handle)
-		return failed
+		return guarded(ctx, event, l.Handle)
 	})
-	if err != nil && failed == nil && !errors.Is(err, ErrLeaseLost) {
-		// It is the store that is in trouble, not the event.
-		return Unavailable(err, 0)
+	// When the handler ran and the commit failed, that may be what the handler did: too
+	// much for its time, or what a constraint forbids in the end.
+	if err != nil && !ran && !errors.Is(err, ErrLeaseLost) {
+		return Unavailable(err, 0) // it is the store that is in trouble
 	}
 	return err
 }
@@ -269,11 +284,14 @@ func (l *lane) inTx(ctx context.Context, item Item, event Event[json.RawMessage]
 func guarded(ctx context.Context, event Event[json.RawMessage], handle handler) (err error) {
 	defer func() {
 		if what := recover(); what != nil {
-			err = fmt.Errorf("%w\n%s", panicked(what), debug.Stack())
+			err = fmt.Errorf("%w: %v\n%s", errPanicked, what, debug.Stack())
 		}
 	}()
 	return handle(ctx, event)
 }
+
+// errPanicked: the handler panicked.
+var errPanicked = errors.New("the handler panicked")
 
 // token is that of an item's newest lease.
 func (l *lane) token(item Item) string {

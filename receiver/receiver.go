@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type Receiver struct {
 	want   []Lane
 
 	inlineRuns sync.WaitGroup
+	inHand     sync.Map // ids of the events that inline handlers run for
 	refused    sparing
 }
 
@@ -49,7 +51,7 @@ func New(config Config) (*Receiver, error) {
 	}
 	r.handlers.log = r.log
 	r.metrics = newMetrics(r.store)
-	r.secrets.Store(&config.Secrets)
+	r.secrets.Store(new(slices.Clone(config.Secrets)))
 	r.puts = newGroup(r.putAll)
 	r.ends = newGroup(r.recordAll)
 	r.want = []Lane{{
@@ -109,7 +111,8 @@ func (r *Receiver) recordAll(ends []End) ([]bool, error) {
 // the lease is certainly over, and soon when ctx has ended.
 func (r *Receiver) record(ctx context.Context, end End, lease time.Duration) {
 	const first, longest, atStop = 100 * time.Millisecond, 5 * time.Second, 5 * time.Second
-	for pause, waited := first, time.Duration(0); ; pause = min(2*pause, longest) {
+	begin := time.Now()
+	for pause := first; ; pause = min(2*pause, longest) {
 		lost, err := r.ends.do(end)
 		if err == nil {
 			if lost {
@@ -117,11 +120,10 @@ func (r *Receiver) record(ctx context.Context, end End, lease time.Duration) {
 			}
 			return
 		}
-		if waited > lease || (waited > atStop && ctx.Err() != nil) {
+		if waited := time.Since(begin); waited > lease || (waited > atStop && ctx.Err() != nil) {
 			r.log.Error("the end of an event could not be written: it will be handled again", slog.String("event_id", end.Key.ID), slog.String("lane", end.Key.Lane), slog.Any("error", err))
 			return
 		}
-		waited += pause
 		time.Sleep(pause)
 	}
 }

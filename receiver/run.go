@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -17,7 +18,8 @@ const (
 
 // Run works the inbox off until ctx ends, and removes what has been kept long enough.
 // Then it claims nothing more, lets handlers end for as long as [Config.Grace], and
-// returns nil once all that it started has ended. It is called once. Inline it only
+// returns nil once all that it started has ended; handlers that do not look at their
+// context it leaves alone in the end, with an error. It is called once. Inline it only
 // removes, and waits for handlers that outlived their requests.
 //
 // Shut the HTTP server down first, so that what it took in last is worked off, or
@@ -30,13 +32,33 @@ func (r *Receiver) Run(ctx context.Context) error {
 		defer r.running.Store(false)
 		all.Go(func() { r.tend(ctx) })
 	}
-	all.Wait()
-	r.inlineRuns.Wait()
-	return nil
+	ended := make(chan struct{})
+	go func() {
+		all.Wait()
+		r.inlineRuns.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
+	patience := time.NewTimer(r.config.Grace + leaseMargin + storeTime)
+	defer patience.Stop()
+	select {
+	case <-ended:
+		return nil
+	case <-patience.C:
+		return fmt.Errorf("receiver: handlers go on although their contexts have ended: after %v they are left alone, and their events are handled again later", r.config.Grace+leaseMargin+storeTime)
+	}
 }
 
 // tend keeps the lanes that run the same as those that are wanted.
 func (r *Receiver) tend(ctx context.Context) {
+	select { // what was set before is what is begun with
+	case <-r.set:
+	default:
+	}
 	for {
 		r.change(ctx)
 		select {
@@ -54,13 +76,12 @@ func (r *Receiver) tend(ctx context.Context) {
 func (r *Receiver) change(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := r.lanes
-	r.lanes = map[string]*lane{}
 	r.ending = slices.DeleteFunc(r.ending, (*lane).hasEnded)
-	for _, l := range before {
+	for _, l := range r.lanes {
 		l.stop()
 		r.ending = append(r.ending, l)
 	}
+	r.lanes = map[string]*lane{}
 	for _, want := range r.want {
 		l := &lane{
 			Lane: want, r: r, notify: make(chan struct{}, 1), ended: make(chan struct{}),
@@ -69,9 +90,11 @@ func (r *Receiver) change(ctx context.Context) {
 		own, stop := context.WithCancel(ctx)
 		l.stop = stop
 		r.lanes[want.Name] = l
+		// It may have gone and come back while it still ends.
+		predecessors := slices.DeleteFunc(slices.Clone(r.ending), func(other *lane) bool { return other.Name != want.Name })
 		go func() {
 			defer close(l.ended)
-			if predecessor := before[want.Name]; predecessor != nil {
+			for _, predecessor := range predecessors {
 				<-predecessor.ended
 			}
 			l.run(own)

@@ -185,7 +185,7 @@ func (r *relayInboxRetryCmd) Help() string {
     compliancelayer relay inbox retry 01912345-...                    (the routes by which it failed)
     compliancelayer relay inbox retry 01912345-... --status done      (also where it was done: it is posted a second time)
 
-What waits for its next attempt is tried now. A running relay sees it within five seconds.`
+What waits for its next attempt is tried now: a running relay sees it within five seconds. While a route pauses, because its end is away or asked to be left alone, it goes on pausing.`
 }
 
 // Run makes events due.

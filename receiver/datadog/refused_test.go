@@ -67,8 +67,8 @@ func TestRefusals(t *testing.T) {
 		want   receiver.Failure // without Err
 		says   string
 	}{
-		{"a wrong key", nil, func(c *Config) { c.APIKey = "wrong-key" }, false, receiver.Failure{Unavailable: true}, "check the API key"},
-		{"a wrong application key", nil, func(c *Config) { c.ApplicationKey = "wrong-key" }, true, receiver.Failure{Unavailable: true}, "events_read"},
+		{"a wrong key", nil, func(c *Config) { c.APIKey = "wrong-key" }, false, receiver.Failure{Unavailable: true, Answered: true}, "check the API key"},
+		{"a wrong application key", nil, func(c *Config) { c.ApplicationKey = "wrong-key" }, true, receiver.Failure{Unavailable: true, Answered: true}, "events_read"},
 		{"a wrong address", nil, func(c *Config) { c.BaseURL += "/v2" }, false, receiver.Failure{Permanent: true}, "answered 404"},
 		{"too many requests", next(vendortest.Trouble{Status: 429, Header: map[string]string{"Retry-After": "17"}}), nil, false, receiver.Failure{Unavailable: true, After: 17 * time.Second}, "answered 429"},
 		{"trouble", next(vendortest.Trouble{Status: 500}), nil, false, receiver.Failure{Unavailable: true, Answered: true, Unsure: true}, "answered 500"},

@@ -26,7 +26,7 @@ func TestRefusals(t *testing.T) {
 		{"no priority on the screen", func(j *vendortest.Jira) { j.NoPriority = true }, nil, receiver.Failure{Permanent: true}, []string{"Field 'priority' cannot be set", "priority none leaves it out"}},
 		{"no such project", nil, func(c *Config) { c.Project = "HR" }, receiver.Failure{Permanent: true}, []string{"The value 'HR' does not exist", "is there a project HR"}},
 		{"no such field", nil, func(c *Config) { c.Fields = map[string]string{"customfield_1": "x"} }, receiver.Failure{Permanent: true}, []string{"customfield_1: Field 'customfield_1' cannot be set"}},
-		{"a wrong token", nil, func(c *Config) { c.Token = "wrong-token" }, receiver.Failure{Unavailable: true}, []string{"answered 401", "check the email and the API token"}},
+		{"a wrong token", nil, func(c *Config) { c.Token = "wrong-token" }, receiver.Failure{Unavailable: true, Answered: true}, []string{"answered 401", "check the email and the API token"}},
 		{"a wrong address", nil, func(c *Config) { c.BaseURL += "/wiki" }, receiver.Failure{Permanent: true}, []string{"answered 404", "check the address"}},
 		{"too many requests", func(j *vendortest.Jira) {
 			j.Next("/rest/api/3/issue", vendortest.Trouble{Status: 429, Header: map[string]string{"Retry-After": "17"}})
@@ -37,7 +37,7 @@ func TestRefusals(t *testing.T) {
 		{"a cut while searching", func(j *vendortest.Jira) {
 			j.Next("/rest/api/3/search/jql", vendortest.Trouble{Reset: true})
 		}, nil, receiver.Failure{Unavailable: true, Answered: true}, nil},
-		{"no permission to create", func(j *vendortest.Jira) { j.Next("/rest/api/3/issue", vendortest.Trouble{Status: 403}) }, nil, receiver.Failure{Unavailable: true}, []string{"create issues and add comments"}},
+		{"no permission to create", func(j *vendortest.Jira) { j.Next("/rest/api/3/issue", vendortest.Trouble{Status: 403}) }, nil, receiver.Failure{Unavailable: true, Answered: true}, []string{"create issues and add comments"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

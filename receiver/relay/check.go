@@ -24,7 +24,7 @@ type Checked struct {
 // marked as a test, whatever its route says of tests: in PagerDuty an alert of severity
 // info, in Jira an issue for tests. The error tells of ends that cannot be made.
 func (c *Config) Check(ctx context.Context, send bool, log *slog.Logger) ([]Checked, error) {
-	e, err := newEnds(c, log)
+	e, err := newEnds(c, &files{}, log)
 	if err != nil {
 		return nil, err
 	}

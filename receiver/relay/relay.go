@@ -32,6 +32,7 @@ type Relay struct {
 
 	config   atomic.Pointer[Config]
 	ends     *ends
+	files    files
 	reloaded *prometheus.GaugeVec
 }
 
@@ -40,7 +41,7 @@ type Relay struct {
 func Open(ctx context.Context, path string, config *Config, log *slog.Logger) (_ *Relay, err error) {
 	r := &Relay{path: path, log: log}
 	r.config.Store(config)
-	if r.ends, err = newEnds(config, log); err != nil {
+	if r.ends, err = newEnds(config, &r.files, log); err != nil {
 		return nil, err
 	}
 	lanes, err := r.lanes(config, r.ends)
@@ -236,12 +237,13 @@ func (r *Relay) Reload() error {
 	if err != nil {
 		return err
 	}
-	e, err := newEnds(config, r.log)
+	e, err := newEnds(config, &r.files, r.log)
 	if err != nil {
 		return err
 	}
 	lanes, err := r.lanes(config, e)
 	if err != nil {
+		e.client.Close()
 		return err
 	}
 	for _, warning := range append(config.Warnings, fixed(before, config)...) {

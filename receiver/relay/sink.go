@@ -28,11 +28,12 @@ const maxAnswer = 1 << 20
 type ends struct {
 	client *egress.Client
 	log    *slog.Logger
+	files  *files
 	tests  bool // test events reach every end, whatever its route says
 }
 
 // newEnds makes the way out that a config allows.
-func newEnds(c *Config, log *slog.Logger) (*ends, error) {
+func newEnds(c *Config, f *files, log *slog.Logger) (*ends, error) {
 	policy, err := egress.NewPolicy(egress.Config{Dev: c.Dev, Allow: c.AllowTargets})
 	if err != nil {
 		return nil, err
@@ -41,7 +42,7 @@ func newEnds(c *Config, log *slog.Logger) (*ends, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ends{client: client, log: log}, nil
+	return &ends{client: client, files: f, log: log}, nil
 }
 
 // all makes the ends of all routes. The error tells of each that cannot be made, with its
@@ -79,7 +80,7 @@ func (e *ends) of(r *Route) (sink, error) {
 	case r.Webhook != nil:
 		return newWebhookSink(r.Webhook, http, r.Timeout)
 	case r.File != nil:
-		return &fileSink{path: r.File.Path}, nil
+		return e.files.at(r.File.Path), nil
 	}
 	return &commandSink{run: r.Command.Run, env: r.Command.variables(), timeout: r.Timeout}, nil
 }

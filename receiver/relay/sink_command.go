@@ -53,12 +53,17 @@ func (c *commandSink) Handle(ctx context.Context, event receiver.Event[json.RawM
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, exec.ErrWaitDelay) && program.ProcessState.Success():
+		return nil // it has ended well, and left something running
 	case ctx.Err() != nil:
 		return &receiver.Failure{Err: fmt.Errorf("%s did not end within %v and was stopped", c.run[0], c.timeout), Unsure: true}
 	case !exited:
 		return receiver.Unavailable(fmt.Errorf("start %s: %w", c.run[0], err), 0)
 	}
-	err = fmt.Errorf("%s ended with status %d%s", c.run[0], exit.ExitCode(), said)
+	if !exit.Exited() { // by a signal, such as the kernel's for want of memory
+		return &receiver.Failure{Err: fmt.Errorf("%s was ended by a signal: %w%s", c.run[0], exit, c.redact(said.String())), Unsure: true}
+	}
+	err = fmt.Errorf("%s ended with status %d%s", c.run[0], exit.ExitCode(), c.redact(said.String()))
 	switch exit.ExitCode() {
 	case exitTryLater:
 		return receiver.Unavailable(err, 0)
@@ -66,6 +71,17 @@ func (c *commandSink) Handle(ctx context.Context, event receiver.Event[json.RawM
 		return receiver.Permanent(err)
 	}
 	return err
+}
+
+// redact takes the values of the route's variables out of what a program said: they are
+// often secrets, and a shell that traces shows them.
+func (c *commandSink) redact(text string) string {
+	for _, pair := range c.env {
+		if _, value, _ := strings.Cut(pair, "="); len(value) >= 4 { // shorter ones are no secrets, and are in many words
+			text = strings.ReplaceAll(text, value, redacted)
+		}
+	}
+	return text
 }
 
 func (c *commandSink) environment() []string {

@@ -17,26 +17,40 @@ import (
 // perhaps cut off: what came after it can only be what other routes wrote since.
 const lookBack = 4 << 20
 
-// fileSink appends each event to a file, as one line of JSON, and syncs it.
+// fileSink appends each event to a file, as one line of JSON, and syncs it. Routes to the
+// same file share one, see [files].
 type fileSink struct {
 	path string
 	mu   sync.Mutex
 }
 
+// files are the files of routes, by path: two routes that write to one take turns, also
+// while a reload has both old and new ones.
+type files struct{ byPath sync.Map }
+
+func (f *files) at(path string) *fileSink {
+	sink, _ := f.byPath.LoadOrStore(path, &fileSink{path: path})
+	return sink.(*fileSink)
+}
+
 // Handle writes one line, whole or, as far as a reader of lines can see, not at all: a
 // line that a crash cut off is ended before the next.
 func (f *fileSink) Handle(_ context.Context, event receiver.Event[json.RawMessage]) error {
+	line, err := oneLine(event.Body)
+	if err != nil {
+		return receiver.Permanent(err)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.write(event); err != nil {
+	if err := f.write(line, event); err != nil {
 		// A full disk or a missing folder is not the event's fault.
 		return &receiver.Failure{Err: err, Unavailable: true, Unsure: true}
 	}
 	return nil
 }
 
-func (f *fileSink) write(event receiver.Event[json.RawMessage]) (err error) {
-	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_CREATE, 0o600)
+func (f *fileSink) write(line []byte, event receiver.Event[json.RawMessage]) (err error) {
+	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the file of the route: %w", err)
 	}
@@ -44,21 +58,21 @@ func (f *fileSink) write(event receiver.Event[json.RawMessage]) (err error) {
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return errors.Join(fmt.Errorf("%s is not an ordinary file", f.path), err)
 	}
-	tail, end, err := tailOf(file)
+	most := int64(1)
+	if event.Unsure {
+		most = lookBack
+	}
+	tail, err := tailOf(file, most)
 	if err != nil {
 		return fmt.Errorf("read the end of %s: %w", f.path, err)
 	}
 	if event.Unsure && holds(tail, event.ID) {
 		return file.Sync()
 	}
-	line, err := oneLine(event.Body)
-	if err != nil {
-		return err
-	}
 	if len(tail) > 0 && tail[len(tail)-1] != '\n' {
 		line = append([]byte{'\n'}, line...)
 	}
-	if _, err := file.WriteAt(line, end); err != nil {
+	if _, err := file.Write(line); err != nil {
 		return fmt.Errorf("write to %s: %w", f.path, err)
 	}
 	if err := file.Sync(); err != nil {
@@ -67,16 +81,16 @@ func (f *fileSink) write(event receiver.Event[json.RawMessage]) (err error) {
 	return nil
 }
 
-// tailOf reads the last bytes of a file and says where it ends.
-func tailOf(file *os.File) (tail []byte, end int64, err error) {
-	end, err = file.Seek(0, io.SeekEnd)
+// tailOf reads the last bytes of a file.
+func tailOf(file *os.File, most int64) ([]byte, error) {
+	end, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	from := max(0, end-lookBack)
-	tail = make([]byte, end-from)
+	from := max(0, end-most)
+	tail := make([]byte, end-from)
 	_, err = io.ReadFull(io.NewSectionReader(file, from, end-from), tail)
-	return tail, end, err
+	return tail, err
 }
 
 // holds reports whether a whole line of the tail is the event.
@@ -97,7 +111,7 @@ func holds(tail []byte, id string) bool {
 func oneLine(body []byte) ([]byte, error) {
 	var line bytes.Buffer
 	if err := json.Compact(&line, body); err != nil {
-		return nil, receiver.Permanent(fmt.Errorf("the event is not JSON: %w", err))
+		return nil, fmt.Errorf("the event is not JSON: %w", err)
 	}
 	line.WriteByte('\n')
 	return line.Bytes(), nil

@@ -49,7 +49,7 @@ func (w *webhookSink) Handle(ctx context.Context, event receiver.Event[json.RawM
 	}
 	attempt := webhook.Attempt{EventID: event.ID, EventType: event.Type, DeliveryID: event.DeliveryID, Number: event.Try, At: time.Now()}
 	webhook.SetHeaders(header, attempt.Headers(event.Body, w.signer))
-	_, err := w.client.Send(ctx, vendor.Request{URL: w.url.Reveal(), Header: header, Body: json.RawMessage(event.Body), Repeats: true})
+	_, err := w.client.Send(ctx, vendor.Request{URL: w.url.Reveal(), Header: header, Body: event.Body, Repeats: true})
 	if failure, ok := errors.AsType[*receiver.Failure](err); ok && failure.Permanent {
 		// Another receiver's 404 may be gone after its next release: it has the same
 		// attempts as any error.

@@ -268,7 +268,7 @@ func TestTroubleOnTheWay(t *testing.T) {
 		"no JSON":   {vendortest.Trouble{Done: true, Body: "<html>"}, receiver.Failure{Unavailable: true, Answered: true, Unsure: true}},
 		"huge":      {vendortest.Trouble{Done: true, Body: long}, receiver.Failure{Unavailable: true, Answered: true, Unsure: true}},
 		"redirect":  {vendortest.Trouble{Status: 302, Header: map[string]string{"Location": "/login"}}, receiver.Failure{Permanent: true}},
-		"403":       {vendortest.Trouble{Status: 403, Body: "no"}, receiver.Failure{Unavailable: true}},
+		"403":       {vendortest.Trouble{Status: 403, Body: "no"}, receiver.Failure{Unavailable: true, Answered: true}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -406,7 +406,7 @@ func TestAWebhookThatIsGoneIsNoEventsFault(t *testing.T) {
 	}{
 		"gone":     {vendortest.Trouble{Status: 404, Body: "no_service"}, receiver.Failure{Unavailable: true}},
 		"archived": {vendortest.Trouble{Status: 410, Body: "channel_is_archived"}, receiver.Failure{Unavailable: true}},
-		"denied":   {vendortest.Trouble{Status: 403, Body: "invalid_token"}, receiver.Failure{Unavailable: true}},
+		"denied":   {vendortest.Trouble{Status: 403, Body: "invalid_token"}, receiver.Failure{Unavailable: true, Answered: true}},
 		"refused":  {vendortest.Trouble{Status: 400, Body: "invalid_payload"}, receiver.Failure{Permanent: true}},
 		"limited":  {vendortest.Trouble{Status: 429, Header: map[string]string{"Retry-After": "1"}}, receiver.Failure{Unavailable: true, After: time.Second}},
 		"broken":   {vendortest.Trouble{Status: 500, Body: "rollup_error"}, receiver.Failure{Unavailable: true, Answered: true, Unsure: true}},

@@ -42,7 +42,12 @@ func (s *Store) Claim(ctx context.Context, lane string, most int, lease time.Dur
 	if err != nil || wait != 0 {
 		return nil, wait, err
 	}
-	err = s.write(func() error {
+	err = s.write(ctx, func() error {
+		if s.d.name == sqlite.name {
+			// The file is here, so it does not take long; broken off after its commit, what
+			// it claimed would be leased to nobody.
+			ctx = context.WithoutCancel(ctx)
+		}
 		claimed, err = s.claim(ctx, lane, most, lease)
 		return err
 	})

@@ -124,7 +124,7 @@ func (s *Store) Purge(ctx context.Context, done, failed time.Duration, most int)
 
 // change runs a statement and says how many rows it changed.
 func (s *Store) change(ctx context.Context, what, statement string, args ...any) (changed int, err error) {
-	err = s.write(func() error {
+	err = s.write(ctx, func() error {
 		result, err := s.db.ExecContext(ctx, s.text(statement), args...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", what, err)

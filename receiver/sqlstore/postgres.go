@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 )
 
@@ -15,9 +16,12 @@ const maxConnections = 16
 // OpenPostgres opens a PostgreSQL database, of an address such as
 // postgres://user@host/name. Several receivers may share it.
 func OpenPostgres(ctx context.Context, address string) (*Store, error) {
-	db, err := sql.Open("pgx", address)
-	if err != nil { // which quotes the address, password and all
+	if _, err := pgx.ParseConfig(address); err != nil { // which quotes parts of the address, perhaps of the password
 		return nil, errors.New("sqlstore: the PostgreSQL address is not as it should be: postgres://user:password@host:port/database")
+	}
+	db, err := sql.Open("pgx", address)
+	if err != nil {
+		return nil, errors.New("sqlstore: the driver of PostgreSQL is missing")
 	}
 	db.SetMaxOpenConns(maxConnections)
 	db.SetMaxIdleConns(maxConnections)

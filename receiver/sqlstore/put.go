@@ -22,6 +22,9 @@ func (s *Store) Put(ctx context.Context, items []receiver.Item) ([]bool, error) 
 		return fresh, nil
 	}
 	order, places := once(items)
+	if err := s.prepare(ctx, s.insertions(len(order))...); err != nil {
+		return nil, err
+	}
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
 		if err := s.lockPuts(ctx, tx); err != nil {
 			return err
@@ -44,6 +47,28 @@ func (s *Store) Put(ctx context.Context, items []receiver.Item) ([]bool, error) 
 	return fresh, nil
 }
 
+// insertions are the statements that insert so many rows.
+func (s *Store) insertions(rows int) (texts []string) {
+	if s.d.name == postgres.name {
+		texts = append(texts, lockPuts)
+	}
+	for size := maxRows; rows > 0; {
+		if size > rows {
+			size /= 2
+			continue
+		}
+		texts = append(texts, insertion(size))
+		if rows -= size; rows >= size { // more of the same size
+			rows %= size
+		}
+	}
+	return texts
+}
+
+// lockPuts waits for the lock of all batches. A process that hangs in its batch must not
+// hold it for long: PostgreSQL ends a transaction that is idle for ten seconds.
+const lockPuts = `select pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', '10000', true)`
+
 // lockPuts lets one batch at a time be inserted, over all processes: two that insert the
 // same keys in other orders would wait for each other until PostgreSQL ends one of them,
 // a second later. Batches are as large as what waits, so that little is lost by it.
@@ -51,7 +76,7 @@ func (s *Store) lockPuts(ctx context.Context, tx *sql.Tx) error {
 	if s.d.name != postgres.name {
 		return nil
 	}
-	statement, err := s.in(ctx, tx, "select pg_advisory_xact_lock($1)")
+	statement, err := s.in(ctx, tx, lockPuts)
 	if err != nil {
 		return err
 	}
@@ -130,6 +155,9 @@ const begin = `update receiver_inbox set
 // Begin is part of [receiver.Store].
 func (s *Store) Begin(ctx context.Context, item receiver.Item, lease time.Duration) (receiver.Item, receiver.Standing, error) {
 	found, standing := item, receiver.Busy
+	if err := s.prepare(ctx, insertion(1), begin+columnsWith("body")); err != nil {
+		return item, "", err
+	}
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
 		if err := s.insert(ctx, tx, []receiver.Item{item}, []int{0}, map[receiver.Key]int{item.Key(): 0}, make([]bool, 1)); err != nil {
 			return err

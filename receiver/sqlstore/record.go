@@ -27,6 +27,9 @@ func (s *Store) Record(ctx context.Context, ends []receiver.End) ([]bool, error)
 	if len(ends) == 0 {
 		return lost, nil
 	}
+	if err := s.prepare(ctx, endWaiting, endForGood, endForgotten); err != nil {
+		return nil, err
+	}
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
 		for i, end := range ends {
 			held, err := s.end(ctx, tx, end)
@@ -83,6 +86,9 @@ func count(counts bool) int {
 
 // EndInTx is part of [receiver.TxStore].
 func (s *Store) EndInTx(ctx context.Context, end receiver.End, fn func(receiver.Tx) error) error {
+	if err := s.prepare(ctx, endWaiting, endForGood, endForgotten); err != nil {
+		return err
+	}
 	return s.inTx(ctx, func(tx *sql.Tx) error {
 		held, err := s.end(ctx, tx, end)
 		if err != nil {

@@ -19,8 +19,9 @@ type Store struct {
 	owned bool
 
 	// writing is held by whoever writes to SQLite, which has one writer at a time: here
-	// they wait in order, while SQLite itself would let them try again after a sleep.
-	writing sync.Mutex
+	// they wait in order, while SQLite itself would let them try again after a sleep. It
+	// is a channel, because who waits for a handler's transaction must be able to give up.
+	writing chan struct{}
 
 	prepared sync.Map // statements by their text; there are some twenty
 }
@@ -44,7 +45,7 @@ func New(ctx context.Context, db *sql.DB) (*Store, error) {
 	if err := makeTables(ctx, db, d); err != nil {
 		return nil, err
 	}
-	return &Store{db: db, d: d}, nil
+	return &Store{db: db, d: d, writing: make(chan struct{}, 1)}, nil
 }
 
 // Close gives back what the store holds of the database, and closes it if the store has
@@ -63,28 +64,43 @@ func (s *Store) Close() error {
 
 // statement gives one that was prepared before, because SQLite takes as long to parse it
 // as to run it. The text must be one of few.
-func (s *Store) statement(ctx context.Context, text string) (*sql.Stmt, error) {
+func (s *Store) statement(ctx context.Context, text string) (kept, error) {
 	if known, ok := s.prepared.Load(text); ok {
-		return known.(*sql.Stmt), nil
+		return kept{known.(*sql.Stmt)}, nil
 	}
-	fresh, err := s.db.PrepareContext(ctx, s.text(text))
+	fresh, err := s.db.PrepareContext(ctx, s.text(text)) //nolint:sqlclosecheck // Close does it
 	if err != nil {
-		return nil, fmt.Errorf("prepare a statement: %w", err)
+		return kept{}, fmt.Errorf("prepare a statement: %w", err)
 	}
 	if known, raced := s.prepared.LoadOrStore(text, fresh); raced {
-		_ = fresh.Close() // the other one is as good
-		return known.(*sql.Stmt), nil
+		_ = fresh.Close() //nolint:sqlclosecheck // the other one is as good, and stays
+		return kept{known.(*sql.Stmt)}, nil
 	}
-	return fresh, nil
+	return kept{fresh}, nil
 }
 
-// in gives a statement within a transaction.
-func (s *Store) in(ctx context.Context, tx *sql.Tx, text string) (*sql.Stmt, error) {
+// kept is a statement that whoever uses it does not close: it belongs to the store, or to a
+// transaction.
+type kept struct{ *sql.Stmt }
+
+// prepare prepares what a transaction needs before it begins: within it, the database may
+// have no other connection to prepare it on.
+func (s *Store) prepare(ctx context.Context, texts ...string) error {
+	for _, text := range texts {
+		if _, err := s.statement(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// in gives a statement within a transaction, which was prepared before.
+func (s *Store) in(ctx context.Context, tx *sql.Tx, text string) (kept, error) {
 	statement, err := s.statement(ctx, text)
 	if err != nil {
-		return nil, err
+		return kept{}, err
 	}
-	return tx.StmtContext(ctx, statement), nil
+	return kept{tx.StmtContext(ctx, statement.Stmt)}, nil
 }
 
 // text puts the clock and the lock into a statement.
@@ -93,17 +109,22 @@ func (s *Store) text(statement string) string {
 }
 
 // write runs fn while nobody else of this process writes to SQLite.
-func (s *Store) write(fn func() error) error {
-	if s.d.name == sqlite.name {
-		s.writing.Lock()
-		defer s.writing.Unlock()
+func (s *Store) write(ctx context.Context, fn func() error) error {
+	if s.d.name != sqlite.name {
+		return fn()
 	}
-	return fn()
+	select {
+	case s.writing <- struct{}{}:
+		defer func() { <-s.writing }()
+		return fn()
+	case <-ctx.Done():
+		return fmt.Errorf("wait for another write to SQLite, such as a handler's transaction: %w", ctx.Err())
+	}
 }
 
 // inTx runs fn in a transaction.
 func (s *Store) inTx(ctx context.Context, fn func(*sql.Tx) error) error {
-	return s.write(func() error {
+	return s.write(ctx, func() error {
 		tx, err := s.db.BeginTx(ctx, nil)
 		if err != nil {
 			return fmt.Errorf("begin a transaction: %w", err)

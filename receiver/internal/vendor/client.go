@@ -89,7 +89,7 @@ type Request struct {
 	Method string // "" means POST
 	URL    string
 	Header http.Header
-	// Body is sent as JSON; a [json.RawMessage] as it is, nil not at all.
+	// Body is sent as JSON; bytes as they are, nil not at all.
 	Body any
 	// Repeats: to do it twice is the same as to do it once, as with a GET, so that
 	// nobody need look whether it was done.
@@ -132,8 +132,12 @@ func (c *Client) Send(ctx context.Context, r Request) (Answer, error) {
 
 func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) {
 	var body io.Reader
-	if r.Body != nil {
-		raw, err := json.Marshal(r.Body)
+	switch b := r.Body.(type) {
+	case nil:
+	case []byte:
+		body = bytes.NewReader(b)
+	default:
+		raw, err := json.Marshal(b)
 		if err != nil {
 			return nil, fmt.Errorf("write the request: %w", err)
 		}

@@ -67,11 +67,9 @@ func TestEveryStatusHasAMeaning(t *testing.T) {
 			got.Err = nil
 			want := receiver.Failure{Permanent: true}
 			switch {
-			case slices.Contains([]int{401, 403, 429}, status):
+			case status == 429:
 				want = receiver.Failure{Unavailable: true, After: 7 * time.Second}
-			case status == 503:
-				want = receiver.Failure{Unavailable: true, Unsure: true, After: 7 * time.Second}
-			case status == 425:
+			case slices.Contains([]int{401, 403, 425}, status):
 				want = receiver.Failure{Unavailable: true, Answered: true, After: 7 * time.Second}
 			case status == 408 || status >= 500:
 				want = receiver.Failure{Unavailable: true, Answered: true, Unsure: true, After: 7 * time.Second}

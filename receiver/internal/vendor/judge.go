@@ -50,15 +50,14 @@ func (c *Client) judge(a Answer, said func([]byte) string, repeats bool) error {
 }
 
 // meaning of a status that is not 2xx. A wrong token is not the event's fault: events
-// wait until it is put right. Whatever a server says of its own trouble may have come
+// wait until it is put right; but a refusal may be of one event alone, for its words, so
+// it is Answered. Whatever a server says of its own trouble may have come
 // after it did what it was asked for.
 func meaning(status int) (unavailable, answered, unsure, permanent bool) {
 	switch {
-	case status == http.StatusTooManyRequests || denied(status):
+	case status == http.StatusTooManyRequests:
 		return true, false, false, false
-	case status == http.StatusServiceUnavailable:
-		return true, false, true, false
-	case status == http.StatusTooEarly:
+	case denied(status), status == http.StatusTooEarly:
 		return true, true, false, false
 	case status == http.StatusRequestTimeout || status >= 500 && status <= 599:
 		return true, true, true, false
