@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,7 @@ type Relay struct {
 	metrics  net.Listener // nil: beside the path, or nowhere
 
 	config   atomic.Pointer[Config]
+	opened   *Config // what takes a restart is still as it says
 	ends     *ends
 	files    files
 	reloaded *prometheus.GaugeVec
@@ -39,7 +41,7 @@ type Relay struct {
 // Open makes a relay of a config that path had, opens its inbox and listens, so that what
 // cannot work is known before it is said that it does. Run must follow, or Close.
 func Open(ctx context.Context, path string, config *Config, log *slog.Logger) (_ *Relay, err error) {
-	r := &Relay{path: path, log: log}
+	r := &Relay{path: path, log: log, opened: config}
 	r.config.Store(config)
 	if r.ends, err = newEnds(config, &r.files, log); err != nil {
 		return nil, err
@@ -75,6 +77,7 @@ func (r *Relay) Close() error {
 			problems = append(problems, l.Close())
 		}
 	}
+	r.ends.client.Close()
 	return errors.Join(append(problems, r.store.Close())...)
 }
 
@@ -93,7 +96,7 @@ func (r *Relay) listen(ctx context.Context) (err error) {
 }
 
 // URL is where webhooks are taken.
-func (r *Relay) URL() string { return "http://" + r.listener.Addr().String() + r.config.Load().Path }
+func (r *Relay) URL() string { return "http://" + r.listener.Addr().String() + r.opened.Path }
 
 // lanes makes one lane of each route.
 func (r *Relay) lanes(config *Config, e *ends) ([]receiver.Lane, error) {
@@ -126,6 +129,7 @@ func (r *Relay) route(event receiver.Event[json.RawMessage]) []string {
 // when all that it started has ended.
 func (r *Relay) Run(ctx context.Context, reload <-chan os.Signal) error {
 	defer func() {
+		r.ends.client.Close()
 		if err := r.store.Close(); err != nil {
 			r.log.Error("the inbox could not be closed", slog.Any("error", err))
 		}
@@ -155,7 +159,7 @@ func (r *Relay) Run(ctx context.Context, reload <-chan os.Signal) error {
 // mux serves the webhooks' path, /healthz, and /metrics if that is to be here.
 func (r *Relay) mux(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(r.config.Load().Path, r.receiver)
+	mux.Handle(r.opened.Path, r.receiver)
 	mux.HandleFunc("GET /healthz", r.healthz)
 	switch {
 	case r.metrics != nil:
@@ -232,7 +236,6 @@ func (r *Relay) listenTo(ctx context.Context, reload <-chan os.Signal) {
 // Reload reads the file again and replaces secrets and routes. When it has a mistake,
 // everything stays as it was, and the error tells of it.
 func (r *Relay) Reload() error {
-	before := r.config.Load()
 	config, err := Read(r.path)
 	if err != nil {
 		return err
@@ -246,7 +249,7 @@ func (r *Relay) Reload() error {
 		e.client.Close()
 		return err
 	}
-	for _, warning := range append(config.Warnings, fixed(before, config)...) {
+	for _, warning := range append(config.Warnings, fixed(r.opened, config)...) {
 		r.log.Warn("look at the file", slog.String("warning", warning))
 	}
 	if err := r.receiver.SetSecrets(config.Secrets...); err != nil {
@@ -262,7 +265,7 @@ func (r *Relay) Reload() error {
 	return nil
 }
 
-// fixed tells what a running relay does not change.
+// fixed tells what a running relay does not change: before is what it was started with.
 func fixed(before, after *Config) (warnings []string) {
 	for name, changed := range map[string]bool{
 		"listen": before.Listen != after.Listen, "path": before.Path != after.Path, "metrics_listen": before.MetricsListen != after.MetricsListen,
@@ -270,10 +273,13 @@ func fixed(before, after *Config) (warnings []string) {
 		"keep_done":      before.KeepDone != after.KeepDone,
 		"keep_failed":    before.KeepFailed != after.KeepFailed,
 		"shutdown_grace": before.ShutdownGrace != after.ShutdownGrace,
+		"log_level":      before.LogLevel != after.LogLevel,
+		"log_format":     before.LogFormat != after.LogFormat,
 	} {
 		if changed {
-			warnings = append(warnings, name+" is changed in the file, which takes a restart")
+			warnings = append(warnings, name+" is not as it was at the start, which takes a restart")
 		}
 	}
+	slices.Sort(warnings)
 	return warnings
 }

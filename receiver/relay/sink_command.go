@@ -37,8 +37,8 @@ type commandSink struct {
 }
 
 // Handle runs the program once.
-func (c *commandSink) Handle(ctx context.Context, event receiver.Event[json.RawMessage]) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+func (c *commandSink) Handle(parent context.Context, event receiver.Event[json.RawMessage]) error {
+	ctx, cancel := context.WithTimeout(parent, c.timeout)
 	defer cancel()
 	said := &tail{most: maxSaid}
 	program := exec.CommandContext(ctx, c.run[0], c.run[1:]...) //nolint:gosec // which program is the operator's choice, and nothing of the event is in its words
@@ -55,6 +55,8 @@ func (c *commandSink) Handle(ctx context.Context, event receiver.Event[json.RawM
 		return nil
 	case errors.Is(err, exec.ErrWaitDelay) && program.ProcessState.Success():
 		return nil // it has ended well, and left something running
+	case parent.Err() != nil:
+		return &receiver.Failure{Err: fmt.Errorf("%s was stopped: %w", c.run[0], context.Cause(parent)), Unsure: true}
 	case ctx.Err() != nil:
 		return &receiver.Failure{Err: fmt.Errorf("%s did not end within %v and was stopped", c.run[0], c.timeout), Unsure: true}
 	case !exited:

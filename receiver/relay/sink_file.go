@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/compliancelayer/compliancelayer/receiver"
@@ -29,6 +30,7 @@ type fileSink struct {
 type files struct{ byPath sync.Map }
 
 func (f *files) at(path string) *fileSink {
+	path = filepath.Clean(path)
 	sink, _ := f.byPath.LoadOrStore(path, &fileSink{path: path})
 	return sink.(*fileSink)
 }
@@ -78,7 +80,10 @@ func (f *fileSink) write(line []byte, event receiver.Event[json.RawMessage]) (er
 	if err := file.Sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", f.path, err)
 	}
-	return nil
+	if len(tail) > 0 {
+		return nil
+	}
+	return syncName(f.path)
 }
 
 // tailOf reads the last bytes of a file.

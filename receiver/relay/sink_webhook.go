@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/receiver"
@@ -13,20 +14,25 @@ import (
 )
 
 // webhookSink passes events on to another receiver: the same body, with the same ids,
-// signed with a secret that the two share.
+// signed with a secret that the two share if the route has one.
 type webhookSink struct {
 	url     Secret
 	headers map[string]Secret
 	signer  *webhook.Signer
+	signed  bool
 	client  *vendor.Client
 }
 
 func newWebhookSink(w *Webhook, http *http.Client, timeout time.Duration) (sink, error) {
-	signer, err := webhook.NewSigner(w.Secret)
+	secret := w.Secret
+	if secret.IsZero() {
+		secret = webhook.NewSecret() // for the form of the headers; what it signs is left out
+	}
+	signer, err := webhook.NewSigner(secret)
 	if err != nil {
 		return nil, err
 	}
-	secrets := []string{w.URL.Reveal()}
+	secrets := partsOf(w.URL.Reveal())
 	for _, value := range w.Headers {
 		secrets = append(secrets, value.Reveal())
 	}
@@ -37,7 +43,23 @@ func newWebhookSink(w *Webhook, http *http.Client, timeout time.Duration) (sink,
 	if err != nil {
 		return nil, err
 	}
-	return &webhookSink{url: w.URL, headers: w.Headers, signer: signer, client: client}, nil
+	return &webhookSink{url: w.URL, headers: w.Headers, signer: signer, signed: !w.Secret.IsZero(), client: client}, nil
+}
+
+// partsOf gives an address and what an answer may repeat of it, such as "cannot POST
+// /hooks/TOKEN", the longest first.
+func partsOf(address string) []string {
+	parts := []string{address}
+	u, err := url.Parse(address)
+	if err != nil {
+		return parts
+	}
+	for _, part := range []string{u.RequestURI(), u.EscapedPath(), u.Path, u.RawQuery} {
+		if len(part) > 1 {
+			parts = append(parts, part)
+		}
+	}
+	return parts
 }
 
 // Handle posts the event once. A copy is known there by its id, so that to post it again
@@ -49,6 +71,10 @@ func (w *webhookSink) Handle(ctx context.Context, event receiver.Event[json.RawM
 	}
 	attempt := webhook.Attempt{EventID: event.ID, EventType: event.Type, DeliveryID: event.DeliveryID, Number: event.Try, At: time.Now()}
 	webhook.SetHeaders(header, attempt.Headers(event.Body, w.signer))
+	if !w.signed {
+		header.Del(webhook.SignatureHeader)
+		header.Del(webhook.StandardSignatureHeader)
+	}
 	_, err := w.client.Send(ctx, vendor.Request{URL: w.url.Reveal(), Header: header, Body: event.Body, Repeats: true})
 	if failure, ok := errors.AsType[*receiver.Failure](err); ok && failure.Permanent {
 		// Another receiver's 404 may be gone after its next release: it has the same
