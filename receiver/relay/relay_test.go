@@ -212,22 +212,28 @@ func (l *logs) text() string {
 // target is the end of a webhook route: it tells the ids of events, and answers what it
 // is told to.
 type target struct {
-	url  string
-	ids  chan string // with room for all that any test sends
-	mu   sync.Mutex
-	says int
-	hold chan struct{} // nil: answers at once
+	url string
+	ids chan string // with room for all that any test sends
+
+	mu      sync.Mutex
+	says    int
+	hold    chan struct{}   // nil: answers at once
+	refused map[string]bool // ids that are not told a second time while they are refused
 }
 
 func newTarget(t *testing.T) *target {
 	t.Helper()
-	to := &target{ids: make(chan string, 1000), says: http.StatusOK}
+	to := &target{ids: make(chan string, 1000), says: http.StatusOK, refused: map[string]bool{}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		to.mu.Lock()
-		says, hold := to.says, to.hold
+		says, hold, id := to.says, to.hold, r.Header.Get(webhook.IDHeader)
+		again := says != http.StatusOK && to.refused[id]
+		to.refused[id] = says != http.StatusOK
 		to.mu.Unlock()
-		to.ids <- r.Header.Get(webhook.IDHeader)
+		if !again {
+			to.ids <- id
+		}
 		if hold != nil {
 			select {
 			case <-hold:

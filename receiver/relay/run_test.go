@@ -157,8 +157,9 @@ func TestWhatIsInHandEndsBeforeTheRelay(t *testing.T) {
 	}
 	defer store.Close()
 	got := r.statuses(store, "a")
-	if !slices.Equal(got[receiver.Done], []string{"1"}) || !slices.Equal(got[receiver.Waiting], []string{"2"}) {
-		t.Errorf("got %v, want the first done and the second waiting", got)
+	// The second may have been begun before the relay took notice, or waits for the next start.
+	if !slices.Contains(got[receiver.Done], "1") || len(got[receiver.Done])+len(got[receiver.Waiting]) != 2 {
+		t.Errorf("got %v, want the first done and nothing in hand", got)
 	}
 	if l, err := net.Listen("tcp", address); err != nil { //nolint:noctx // at once
 		t.Errorf("the address is still taken: %v", err)
