@@ -2,6 +2,7 @@ package main
 
 import (
 	"database/sql"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,6 +38,9 @@ func TestStories(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start":     start,
 			"interrupt": interrupt,
+			"hangup":    hangUp,
+			"free":      free,
+			"fill":      fill,
 			"until":     repeat,
 			"waitfile":  waitFile,
 			"capture":   capture,
@@ -179,6 +184,40 @@ func (b *background) stop(name string, signal os.Signal) error {
 		return err
 	}
 	return <-p.ended
+}
+
+// hangup NAME sends a started program SIGHUP, which it must live through.
+func hangUp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hangup NAME")
+	}
+	b := ts.Value("background").(*background)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p, ok := b.running[args[0]]
+	if !ok {
+		ts.Fatalf("%s does not run", args[0])
+	}
+	ts.Check(p.cmd.Process.Signal(syscall.SIGHUP))
+}
+
+// free NAME sets $NAME to an address of this machine that nobody listens at.
+func free(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: free NAME")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	ts.Check(err)
+	ts.Check(l.Close())
+	ts.Setenv(args[0], l.Addr().String())
+}
+
+// fill FILE puts the script's variables where the file has $NAME.
+func fill(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: fill FILE")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o600))
 }
 
 // until REGEXP PROGRAM ARGS... runs a program again and again until it prints that.
