@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -102,10 +103,18 @@ func ParseSecrets(text string) ([]webhook.Secret, error) {
 	return secrets, nil
 }
 
+// checkSecrets refuses what would verify nothing.
+func checkSecrets(secrets []webhook.Secret) error {
+	if len(secrets) == 0 || slices.ContainsFunc(secrets, webhook.Secret.IsZero) {
+		return errors.New("receiver: there is no secret to verify with, or an empty one: set Config.Secrets")
+	}
+	return nil
+}
+
 // complete checks a config and puts what it leaves open.
 func (c *Config) complete() error {
-	if len(c.Secrets) == 0 || slices.ContainsFunc(c.Secrets, webhook.Secret.IsZero) {
-		return errors.New("receiver: there is no secret to verify with: set Config.Secrets")
+	if err := checkSecrets(c.Secrets); err != nil {
+		return err
 	}
 	if c.Store == nil {
 		return errors.New("receiver: there is no store: set Config.Store, to that of sqlstore.OpenSQLite for a start")
@@ -113,12 +122,12 @@ func (c *Config) complete() error {
 	if _, ok := c.Store.(TxStore); c.InTx && !ok {
 		return fmt.Errorf("receiver: InTx needs a store with transactions, which %T has not: use sqlstore", c.Store)
 	}
-	c.Attempts = or(c.Attempts, DefaultAttempts)
-	c.Backoff = or(c.Backoff, DefaultBackoff)
-	c.Workers = or(c.Workers, DefaultWorkers)
-	c.Grace = or(c.Grace, DefaultGrace)
-	c.KeepDone = or(c.KeepDone, DefaultKeepDone)
-	c.MaxBody = or(c.MaxBody, DefaultMaxBody)
+	c.Attempts = cmp.Or(c.Attempts, DefaultAttempts)
+	c.Backoff = cmp.Or(c.Backoff, DefaultBackoff)
+	c.Workers = cmp.Or(c.Workers, DefaultWorkers)
+	c.Grace = cmp.Or(c.Grace, DefaultGrace)
+	c.KeepDone = cmp.Or(c.KeepDone, DefaultKeepDone)
+	c.MaxBody = cmp.Or(c.MaxBody, DefaultMaxBody)
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
 		if c.Inline {
@@ -142,13 +151,4 @@ func (c *Config) judge() error {
 		return errors.New("receiver: a number or a time of Config is negative")
 	}
 	return nil
-}
-
-// or gives value, or what stands for its zero.
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }

@@ -25,7 +25,7 @@
 // # Where it sits
 //
 // The package imports webhook, which checks signatures, and nothing else of the
-// project. Stores are in sqlstore (SQLite, PostgreSQL), redisstore and memstore;
+// project. Stores are in sqlstore (SQLite, PostgreSQL) and memstore;
 // storetest holds any store against the contract. What to do with events is in slack,
 // pagerduty, jira and datadog; relay puts all of it into a program.
 package receiver

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,7 +44,6 @@ type lane struct {
 	tokens  map[string]*string // of what is in hand here, by id
 	done    time.Time          // when an event was done last
 	refused time.Time          // when an event was answered with trouble last
-	trouble int                // tries in a row that were Unavailable, of an ordered lane
 	pause   time.Time          // an ordered lane does nothing until then
 }
 
@@ -60,6 +60,7 @@ const (
 // SetLanes replaces the lanes, also while Run works: those that are gone end what they
 // have in hand, and what waits in them stays in the store.
 func (r *Receiver) SetLanes(lanes ...Lane) error {
+	lanes = slices.Clone(lanes)
 	names := map[string]bool{}
 	for i := range lanes {
 		l := &lanes[i]
@@ -67,16 +68,16 @@ func (r *Receiver) SetLanes(lanes ...Lane) error {
 			return fmt.Errorf("receiver: the lane %q has no handler, or is there twice", l.Name)
 		}
 		names[l.Name] = true
-		l.Workers = or(l.Workers, r.config.Workers)
-		l.Attempts = or(l.Attempts, r.config.Attempts)
-		l.Backoff = or(l.Backoff, r.config.Backoff)
-		l.Timeout = or(l.Timeout, r.config.Timeout)
+		l.Workers = cmp.Or(l.Workers, r.config.Workers)
+		l.Attempts = cmp.Or(l.Attempts, r.config.Attempts)
+		l.Backoff = cmp.Or(l.Backoff, r.config.Backoff)
+		l.Timeout = cmp.Or(l.Timeout, r.config.Timeout)
 		if l.Ordered {
 			l.Workers = 1
 		}
 	}
 	r.mu.Lock()
-	r.want = slices.Clone(lanes)
+	r.want = lanes
 	r.mu.Unlock()
 	signal(r.set)
 	return nil
@@ -107,7 +108,8 @@ func (l *lane) run(ctx context.Context) {
 			}
 		})
 	}
-	for l.wait(ctx, l.fill(ctx, hands, work)) {
+	for ctx.Err() == nil {
+		l.wait(ctx, l.fill(ctx, hands, work))
 	}
 	close(work)
 	workers.Wait()
@@ -176,20 +178,18 @@ func (l *lane) adopt(item Item) bool {
 	return false
 }
 
-// wait sleeps until something may be due. It reports false when ctx has ended.
-func (l *lane) wait(ctx context.Context, d time.Duration) bool {
+// wait sleeps until something may be due, or ctx ends.
+func (l *lane) wait(ctx context.Context, d time.Duration) {
 	if d <= 0 {
-		return ctx.Err() == nil
+		return
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
 	case <-l.notify:
 	case <-timer.C:
 	}
-	return ctx.Err() == nil
 }
 
 func (l *lane) lease() time.Duration { return l.Timeout + leaseMargin }
@@ -220,6 +220,10 @@ func (l *lane) try(ctx context.Context, c claimed) (end End, written bool) {
 	begin := time.Now()
 	written, err := l.handle(ctx, item)
 	l.r.metrics.handled(l.Name, err, time.Since(begin))
+	if errors.Is(err, ErrLeaseLost) {
+		l.r.log.Warn("an event was taken over before its handler ran", slog.String("event_id", item.ID), slog.String("lane", l.Name))
+		return End{Key: item.Key()}, true
+	}
 	if written {
 		l.judge(item, End{To: Done}, nil, 0)
 		return End{Key: item.Key()}, true

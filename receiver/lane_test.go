@@ -228,3 +228,15 @@ func TestAHandlerThatTakesItsTimeDoesNotHoldUpOtherLanesWhenLanesAreReplaced(t *
 		}
 	})
 }
+
+func TestTheCallersLanesStayTheCallers(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, receiver.Config{})
+	mine := []receiver.Lane{{Name: "a", Ordered: true, Handle: func(context.Context, rawEvent) error { return nil }}}
+	if err := k.SetLanes(mine...); err != nil || mine[0].Workers != 0 || mine[0].Attempts != 0 {
+		t.Errorf("SetLanes: %v, and the caller's lane is %+v", err, mine[0])
+	}
+	if err := k.SetSecrets(webhook.Secret{}); err == nil {
+		t.Error("an empty secret was taken")
+	}
+}

@@ -63,10 +63,10 @@ func New(config Config) (*Receiver, error) {
 
 // SetSecrets replaces the secrets, while requests come in: those that a rotation made.
 func (r *Receiver) SetSecrets(secrets ...webhook.Secret) error {
-	if len(secrets) == 0 {
-		return fmt.Errorf("receiver: there is no secret to verify with")
+	if err := checkSecrets(secrets); err != nil {
+		return err
 	}
-	r.secrets.Store(&secrets)
+	r.secrets.Store(new(slices.Clone(secrets)))
 	return nil
 }
 

@@ -14,6 +14,7 @@
 package datadog
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -145,12 +146,12 @@ func (c *Config) complete() error {
 	if strings.ContainsFunc(c.APIKey+c.ApplicationKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return errors.New("a key has a character that no key has")
 	}
-	c.Site = or(c.Site, DefaultSite)
+	c.Site = cmp.Or(c.Site, DefaultSite)
 	c.Site = strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(c.Site), "https://"), "app.")
 	if !slices.Contains(sites, c.Site) && c.BaseURL == "" {
 		return fmt.Errorf("there is no site %q; there are %s", c.Site, strings.Join(sites, ", "))
 	}
-	c.BaseURL = strings.TrimRight(or(c.BaseURL, "https://api."+c.Site), "/")
+	c.BaseURL = strings.TrimRight(cmp.Or(c.BaseURL, "https://api."+c.Site), "/")
 	if base, err := url.Parse(c.BaseURL); err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
 		return errors.New("the address must be as https://api.datadoghq.com")
 	}
@@ -165,18 +166,11 @@ func (c *Config) complete() error {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	c.Title, c.Text = or(c.Title, DefaultTitle), or(c.Text, DefaultText)
+	c.Title, c.Text = cmp.Or(c.Title, DefaultTitle), cmp.Or(c.Text, DefaultText)
 	if c.Settle == 0 {
 		c.Settle = DefaultSettle
 	}
 	return nil
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // Handle posts one event, or finds that it is none for Datadog. What the end means for

@@ -1,14 +1,11 @@
 package datadog
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,38 +13,20 @@ import (
 	"github.com/compliancelayer/compliancelayer/receiver/internal/vendortest"
 )
 
-// clock is set by hand.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) read() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // open makes a server and a sink that reaches it, by a clock that stands.
-func open(t *testing.T, change func(*Config)) (*vendortest.Datadog, *Sink, *clock) {
+func open(t *testing.T, change func(*Config)) (*vendortest.Datadog, *Sink, *vendortest.Clock) {
 	t.Helper()
-	server, now := vendortest.NewDatadog(t), &clock{now: time.Now()}
+	server, now := vendortest.NewDatadog(t), vendortest.NewClock()
 	return server, sinkTo(t, server, now, change), now
 }
 
-func sinkTo(t *testing.T, server *vendortest.Datadog, now *clock, change func(*Config)) *Sink {
+func sinkTo(t *testing.T, server *vendortest.Datadog, now *vendortest.Clock, change func(*Config)) *Sink {
 	t.Helper()
 	c := Config{BaseURL: server.URL, APIKey: server.APIKey, ApplicationKey: server.ApplicationKey, HTTP: &http.Client{}}
 	if change != nil {
 		change(&c)
 	}
-	s, err := newSink(c, now.read)
+	s, err := newSink(c, now.Read)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,52 +45,11 @@ func alert(id, severity string) receiver.Event[json.RawMessage] {
 	return event(id, "alert.triggered", fmt.Sprintf(`{"alert_id": 456, "alert_type": "score_drop", "severity": %q, "domain": "example.com", "title": "Security Score Dropped", "message": "Score decreased from 92 to 78 (-14 points)", "score": 78, "grade": "C+"}`, severity))
 }
 
-func again(e receiver.Event[json.RawMessage]) receiver.Event[json.RawMessage] {
-	e.Try, e.Unsure = e.Try+1, true
-	return e
-}
-
-func handle(t *testing.T, s *Sink, events ...receiver.Event[json.RawMessage]) {
-	t.Helper()
-	for _, e := range events {
-		if err := s.Handle(t.Context(), e); err != nil {
-			t.Fatalf("event %s: %v", e.ID, err)
-		}
-	}
-}
-
-// untilPosted gives a context that ends when an event has arrived, as if a client had
-// waited long enough for the answer.
-func untilPosted(t *testing.T, server *vendortest.Datadog, eventID string) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		defer cancel()
-		for changed := server.Changed(); server.Count(eventID) == 0; changed = server.Changed() {
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return ctx
-}
-
-func failure(t *testing.T, err error) receiver.Failure {
-	t.Helper()
-	f, ok := errors.AsType[*receiver.Failure](err)
-	if !ok {
-		t.Fatalf("the error is %v (%T), want a receiver.Failure", err, err)
-	}
-	return *f
-}
-
 func TestAlert(t *testing.T) {
 	t.Parallel()
 	server, s, _ := open(t, func(c *Config) { c.Tags = []string{"env:Prod", "team"} })
 	e := alert("550e8400-e29b-41d4-a716-446655440001", "critical")
-	handle(t, s, e)
+	vendortest.Handle(t, s, e)
 	posts := server.Posts()
 	if len(posts) != 1 {
 		t.Fatalf("%d events were posted", len(posts))
@@ -149,7 +87,7 @@ func TestAlertTypes(t *testing.T) {
 	}
 	server, s, _ := open(t, func(c *Config) { c.Types = []string{"*"} })
 	for i, tt := range tests {
-		handle(t, s, event(fmt.Sprint("e", i), tt.eventType, tt.data))
+		vendortest.Handle(t, s, event(fmt.Sprint("e", i), tt.eventType, tt.data))
 		if got := server.Posts()[i].AlertType; got != tt.want {
 			t.Errorf("%s with %s is %q, want %q", tt.eventType, tt.data, got, tt.want)
 		}
@@ -178,7 +116,7 @@ func TestWhatIsPosted(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			server, s, _ := open(t, tt.change)
-			handle(t, s, events...)
+			vendortest.Handle(t, s, events...)
 			var got []string
 			for _, post := range server.Posts() {
 				got = append(got, post.Title)
@@ -199,7 +137,7 @@ func TestOldEvents(t *testing.T) {
 	for i, age := range []time.Duration{16 * time.Hour, 18 * time.Hour, 1000 * time.Hour, -time.Hour} {
 		e := alert(fmt.Sprint("e", i), "high")
 		e.CreatedAt = time.Now().Add(-age)
-		handle(t, s, e)
+		vendortest.Handle(t, s, e)
 		happened := time.Unix(server.Posts()[i].DateHappened, 0)
 		if told := happened.Equal(e.CreatedAt.Truncate(time.Second)); told != (i == 0) {
 			t.Errorf("an event from %v ago is posted as of %v", age, happened)
@@ -222,19 +160,19 @@ func TestUnsureIsLookedUp(t *testing.T) {
 			t.Run(fmt.Sprint(tt.name, ", of ", age, " ago"), func(t *testing.T) {
 				t.Parallel()
 				server, s, now := open(t, nil)
-				handle(t, s, alert("e0", "high")) // which has the same aggregation key
+				vendortest.Handle(t, s, alert("e0", "high")) // which has the same aggregation key
 				server.Next("/api/v1/events", tt.trouble)
 				e := alert("e1", "high")
 				e.CreatedAt = time.Now().Add(-age)
 				ctx := t.Context()
 				if tt.trouble.Hold {
-					ctx = untilPosted(t, server, "e1")
+					ctx = vendortest.UntilPosted(t, server, "e1")
 				}
-				if f := failure(t, s.Handle(ctx, e)); !f.Unavailable || !f.Unsure {
+				if f := vendortest.Failure(t, s.Handle(ctx, e)); !f.Unavailable || !f.Unsure {
 					t.Fatalf("the failure is %+v, want one that waits and is not sure", f)
 				}
-				handle(t, s, again(e))
-				handle(t, sinkTo(t, server, now, nil), again(e)) // after a restart
+				vendortest.Handle(t, s, vendortest.Again(e))
+				vendortest.Handle(t, sinkTo(t, server, now, nil), vendortest.Again(e)) // after a restart
 				if n := server.Count("e1"); n != 1 {
 					t.Errorf("the event was posted %d times", n)
 				}

@@ -1,6 +1,7 @@
 package datadog
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,7 +47,7 @@ func (s *Sink) post(d vendor.Data) (request, error) {
 		return request{}, err
 	}
 	out := request{
-		Title: or(cut(line(title), maxTitle), d.Type), Text: or(cut(text, maxText), d.Type), Tags: s.tags(d),
+		Title: cmp.Or(cut(line(title), maxTitle), d.Type), Text: cmp.Or(cut(text, maxText), d.Type), Tags: s.tags(d),
 		AlertType: alertType(d), AggregationKey: keyOf(d.Domain, kindOf(d)), SourceTypeName: sourceName,
 	}
 	if at, told := s.happened(d); told {
@@ -62,7 +63,7 @@ func (s *Sink) happened(d vendor.Data) (time.Time, bool) {
 }
 
 // kindOf is what alerts are told apart by: the type of the alert, or of the event.
-func kindOf(d vendor.Data) string { return or(d.AlertType, d.Type) }
+func kindOf(d vendor.Data) string { return cmp.Or(d.AlertType, d.Type) }
 
 func (s *Sink) tags(d vendor.Data) []string {
 	tags := []string{idTag(d.ID), tag("type", kindOf(d))}

@@ -21,17 +21,17 @@ func TestUnsureWaitsForTheList(t *testing.T) {
 			server.HoldIndex()
 			server.Next("/api/v1/events", vendortest.Trouble{Reset: true, Done: arrived})
 			e := alert("e1", "high")
-			if f := failure(t, s.Handle(t.Context(), e)); !f.Unsure {
+			if f := vendortest.Failure(t, s.Handle(t.Context(), e)); !f.Unsure {
 				t.Fatalf("the failure is %+v, want one that is not sure", f)
 			}
-			now.pass(DefaultSettle / 3)
-			f := failure(t, s.Handle(t.Context(), again(e)))
+			now.Pass(DefaultSettle / 3)
+			f := vendortest.Failure(t, s.Handle(t.Context(), vendortest.Again(e)))
 			if want := DefaultSettle - DefaultSettle/3; !f.Unavailable || f.Answered || !f.Unsure || f.After != want {
 				t.Fatalf("while the list may not know: %+v, want to come again in %v", f, want)
 			}
 			server.ReleaseIndex()
-			now.pass(f.After)
-			handle(t, s, again(e))
+			now.Pass(f.After)
+			vendortest.Handle(t, s, vendortest.Again(e))
 			if n := server.Count("e1"); n != 1 {
 				t.Errorf("the event was posted %d times", n)
 			}
@@ -45,7 +45,7 @@ func TestWithoutAnApplicationKeyItIsPostedAgain(t *testing.T) {
 	server, s, _ := open(t, func(c *Config) {
 		c.ApplicationKey, c.Logger = "", slog.New(slog.NewTextHandler(&log, nil))
 	})
-	handle(t, s, again(alert("e1", "high")), again(alert("e1", "high")))
+	vendortest.Handle(t, s, vendortest.Again(alert("e1", "high")), vendortest.Again(alert("e1", "high")))
 	if n := strings.Count(log.String(), "posted to Datadog twice"); n != 1 {
 		t.Errorf("it says so %d times, want once:\n%s", n, log.String())
 	}
@@ -90,7 +90,7 @@ func TestRefusals(t *testing.T) {
 			}
 			e := alert("e1", "high")
 			e.Unsure = tt.unsure
-			got := failure(t, s.Handle(t.Context(), e))
+			got := vendortest.Failure(t, s.Handle(t.Context(), e))
 			text := got.Error()
 			got.Err = nil
 			if got != tt.want || !strings.Contains(text, tt.says) {
@@ -110,7 +110,7 @@ func TestHostileEvents(t *testing.T) {
 	t.Parallel()
 	server, s, _ := open(t, nil)
 	hostile := "%%% \n[free](https://evil.example) @all @webhook-x\n %%%"
-	handle(t, s,
+	vendortest.Handle(t, s,
 		event("e1", "alert.triggered", fmt.Sprintf(`{"domain": %q, "title": %q, "message": %q, "severity": "critical,team:other", "alert_type": %q, "grade": "@all"}`, hostile, hostile, hostile, hostile)),
 		event("e2", "alert.triggered", fmt.Sprintf(`{"domain": %q, "title": %q, "message": %q}`, strings.Repeat("a", 5000), strings.Repeat("ä", 5000), strings.Repeat("ö", 5000))),
 		event("E,3", "scan.completed", `{"domain": "\u0000"}`),
@@ -144,7 +144,7 @@ func slicesContainsPrefix(tags []string, prefix string) bool {
 func TestMarkdownOfTheSettings(t *testing.T) {
 	t.Parallel()
 	server, s, _ := open(t, func(c *Config) { c.Title, c.Text = "{{.Domain}}", "%%%\n**{{.Message}}** @slack-security\n%%%" })
-	handle(t, s, event("e1", "alert.triggered", `{"domain": "a.example", "message": "%%% @all"}`))
+	vendortest.Handle(t, s, event("e1", "alert.triggered", `{"domain": "a.example", "message": "%%% @all"}`))
 	got := server.Posts()[0]
 	if got.Title != "a.example" || !strings.HasPrefix(got.Text, "%%%\n**%\u200b%") || !strings.HasSuffix(got.Text, "** @slack-security\n%%%") {
 		t.Errorf("the post is %+v", got)

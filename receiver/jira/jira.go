@@ -24,6 +24,7 @@
 package jira
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -186,11 +187,11 @@ func (c *Config) complete() error {
 	case !projectKey.MatchString(c.Project):
 		return fmt.Errorf("the project is %q, but must be the key of one, such as SEC", c.Project)
 	}
-	c.IssueType = or(c.IssueType, DefaultIssueType)
-	c.Priority = or(c.Priority, DefaultPriority)
-	c.Summary = or(c.Summary, DefaultSummary)
-	c.Description = or(c.Description, DefaultDescription)
-	c.Comment = or(c.Comment, c.Description)
+	c.IssueType = cmp.Or(c.IssueType, DefaultIssueType)
+	c.Priority = cmp.Or(c.Priority, DefaultPriority)
+	c.Summary = cmp.Or(c.Summary, DefaultSummary)
+	c.Description = cmp.Or(c.Description, DefaultDescription)
+	c.Comment = cmp.Or(c.Comment, c.Description)
 	if c.ScoreBelow == 0 {
 		c.ScoreBelow = DefaultScoreBelow
 	}
@@ -208,13 +209,6 @@ func (c *Config) complete() error {
 		}
 	}
 	return nil
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // Handle tells one event, or finds that it is none for Jira. What the end means for the

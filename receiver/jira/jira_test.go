@@ -1,9 +1,7 @@
 package jira
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,38 +14,20 @@ import (
 	"github.com/compliancelayer/compliancelayer/receiver/internal/vendortest"
 )
 
-// clock is set by hand.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) read() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // open makes a server and a sink that reaches it, by a clock that stands.
-func open(t *testing.T, change func(*Config)) (*vendortest.Jira, *Sink, *clock) {
+func open(t *testing.T, change func(*Config)) (*vendortest.Jira, *Sink, *vendortest.Clock) {
 	t.Helper()
-	server, now := vendortest.NewJira(t), &clock{now: time.Now()}
+	server, now := vendortest.NewJira(t), vendortest.NewClock()
 	return server, sinkTo(t, server, now, change), now
 }
 
-func sinkTo(t *testing.T, server *vendortest.Jira, now *clock, change func(*Config)) *Sink {
+func sinkTo(t *testing.T, server *vendortest.Jira, now *vendortest.Clock, change func(*Config)) *Sink {
 	t.Helper()
 	c := Config{BaseURL: server.URL, Email: server.Email, Token: server.Token, Project: server.Project, HTTP: &http.Client{}}
 	if change != nil {
 		change(&c)
 	}
-	s, err := newSink(c, now.read)
+	s, err := newSink(c, now.Read)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,51 +46,10 @@ func scan(id, domain string, score int) receiver.Event[json.RawMessage] {
 	return event(id, "scan.completed", fmt.Sprintf(`{"scan_id": 1, "domain": %q, "score": %d, "grade": "D", "critical_issues": 0, "high_issues": 5, "scanned_at": "2026-03-08T12:34:56.789Z"}`, domain, score))
 }
 
-func again(e receiver.Event[json.RawMessage]) receiver.Event[json.RawMessage] {
-	e.Try, e.Unsure = e.Try+1, true
-	return e
-}
-
-func handle(t *testing.T, s *Sink, events ...receiver.Event[json.RawMessage]) {
-	t.Helper()
-	for _, e := range events {
-		if err := s.Handle(t.Context(), e); err != nil {
-			t.Fatalf("event %s: %v", e.ID, err)
-		}
-	}
-}
-
-// untilPosted gives a context that ends when an event has arrived, as if a client had
-// waited long enough for the answer.
-func untilPosted(t *testing.T, server *vendortest.Jira, eventID string) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		defer cancel()
-		for changed := server.Changed(); server.Count(eventID) == 0; changed = server.Changed() {
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return ctx
-}
-
-func failure(t *testing.T, err error) receiver.Failure {
-	t.Helper()
-	f, ok := errors.AsType[*receiver.Failure](err)
-	if !ok {
-		t.Fatalf("the error is %v (%T), want a receiver.Failure", err, err)
-	}
-	return *f
-}
-
 func TestLowScoreMakesAnIssue(t *testing.T) {
 	t.Parallel()
 	server, s, _ := open(t, func(c *Config) { c.Labels = []string{"security"} })
-	handle(t, s, scan("e1", "example.com", 69), scan("e2", "fine.example", 70))
+	vendortest.Handle(t, s, scan("e1", "example.com", 69), scan("e2", "fine.example", 70))
 
 	issues := server.Issues()
 	if len(issues) != 1 {
@@ -132,7 +71,7 @@ func TestLowScoreMakesAnIssue(t *testing.T) {
 func TestOneOpenIssueForADomain(t *testing.T) {
 	t.Parallel()
 	server, s, _ := open(t, nil)
-	handle(t, s, scan("e1", "example.com", 60), scan("e2", "Example.com.", 50), scan("e3", "other.example", 50), scan("e4", "example.com", 40))
+	vendortest.Handle(t, s, scan("e1", "example.com", 60), scan("e2", "Example.com.", 50), scan("e3", "other.example", 50), scan("e4", "example.com", 40))
 	issues := server.Issues()
 	if len(issues) != 2 || len(issues[0].Comments) != 2 || issues[0].Comments[1].EventID != "e4" || len(issues[1].Comments) != 0 {
 		t.Fatalf("the issues are %+v, want one a domain, and two comments at the first", issues)
@@ -142,11 +81,11 @@ func TestOneOpenIssueForADomain(t *testing.T) {
 	}
 
 	server.Resolve(issues[0].Key)
-	handle(t, s, scan("e5", "example.com", 60))
+	vendortest.Handle(t, s, scan("e5", "example.com", 60))
 	if issues = server.Issues(); len(issues) != 3 || issues[2].EventID != "e5" {
 		t.Errorf("after the issue was resolved: %+v, want a new one", issues)
 	}
-	handle(t, s, scan("e6", "example.com", 60))
+	vendortest.Handle(t, s, scan("e6", "example.com", 60))
 	if issues = server.Issues(); len(issues) != 3 || len(issues[2].Comments) != 1 {
 		t.Errorf("after that: %+v, want a comment on the new one", issues)
 	}
@@ -155,16 +94,16 @@ func TestOneOpenIssueForADomain(t *testing.T) {
 func TestSearchThatIsBehind(t *testing.T) {
 	t.Parallel()
 	server, s, now := open(t, nil)
-	handle(t, s, scan("e1", "a.example", 60), scan("e2", "b.example", 60), scan("e3", "c.example", 60))
+	vendortest.Handle(t, s, scan("e1", "a.example", 60), scan("e2", "b.example", 60), scan("e3", "c.example", 60))
 	server.HoldIndex()
 	server.Resolve("SEC-1")
 	server.Delete("SEC-2")
-	fresh := sinkTo(t, server, now, nil)          // which knows of no issue that it made itself
-	handle(t, fresh, scan("e4", "a.example", 60)) // the search says that it is open
-	handle(t, fresh, scan("e5", "b.example", 60)) // the search says that it is there
-	handle(t, s, scan("e6", "d.example", 60))     // the search
-	handle(t, s, scan("e7", "d.example", 60))     // does not know this one
-	handle(t, fresh, scan("e8", "c.example", 60))
+	fresh := sinkTo(t, server, now, nil)                     // which knows of no issue that it made itself
+	vendortest.Handle(t, fresh, scan("e4", "a.example", 60)) // the search says that it is open
+	vendortest.Handle(t, fresh, scan("e5", "b.example", 60)) // the search says that it is there
+	vendortest.Handle(t, s, scan("e6", "d.example", 60))     // the search
+	vendortest.Handle(t, s, scan("e7", "d.example", 60))     // does not know this one
+	vendortest.Handle(t, fresh, scan("e8", "c.example", 60))
 
 	var got []string
 	for _, issue := range server.Issues() {
@@ -214,23 +153,23 @@ func TestUnsureIsLookedUp(t *testing.T) {
 				t.Parallel()
 				server, s, now := open(t, nil)
 				if strings.HasSuffix(call, "/comment") {
-					handle(t, s, scan("e0", "example.com", 60))
+					vendortest.Handle(t, s, scan("e0", "example.com", 60))
 				}
 				server.Next(call, tt.trouble)
 				e := scan("e1", "example.com", 60)
 				ctx := t.Context()
 				if tt.trouble.Hold {
-					ctx = untilPosted(t, server, "e1")
+					ctx = vendortest.UntilPosted(t, server, "e1")
 				}
-				f := failure(t, s.Handle(ctx, e))
+				f := vendortest.Failure(t, s.Handle(ctx, e))
 				if !f.Unavailable || !f.Unsure {
 					t.Fatalf("the failure is %+v, want one that waits and is not sure", f)
 				}
-				handle(t, s, again(e))
+				vendortest.Handle(t, s, vendortest.Again(e))
 				if strings.HasSuffix(call, "/comment") {
 					server.Resolve("SEC-1")
 				}
-				handle(t, sinkTo(t, server, now, nil), again(e)) // after a restart, and a resolution
+				vendortest.Handle(t, sinkTo(t, server, now, nil), vendortest.Again(e)) // after a restart, and a resolution
 				if n := server.Count("e1"); n != 1 {
 					t.Errorf("the event is in Jira %d times", n)
 				}
@@ -249,24 +188,24 @@ func TestUnsureWaitsForTheSearch(t *testing.T) {
 				server.HoldIndex()
 				server.Next("/rest/api/3/issue", vendortest.Trouble{Reset: true, Done: arrived})
 				e := scan("e1", "example.com", 60)
-				if f := failure(t, s.Handle(t.Context(), e)); !f.Unsure {
+				if f := vendortest.Failure(t, s.Handle(t.Context(), e)); !f.Unsure {
 					t.Fatalf("the failure is %+v, want one that is not sure", f)
 				}
 				if restarted {
 					s = sinkTo(t, server, now, nil)
 				}
-				now.pass(DefaultSettle / 3)
+				now.Pass(DefaultSettle / 3)
 				want := DefaultSettle - DefaultSettle/3
 				if restarted { // it knows nothing of the first third
 					want = DefaultSettle
 				}
-				f := failure(t, s.Handle(t.Context(), again(e)))
+				f := vendortest.Failure(t, s.Handle(t.Context(), vendortest.Again(e)))
 				if !f.Unavailable || f.Answered || !f.Unsure || f.After != want {
 					t.Fatalf("while the search may not know: %+v, want to come again in %v", f, want)
 				}
 				server.ReleaseIndex()
-				now.pass(want)
-				handle(t, s, again(e))
+				now.Pass(want)
+				vendortest.Handle(t, s, vendortest.Again(e))
 				if n := server.Count("e1"); n != 1 {
 					t.Errorf("the event is in Jira %d times", n)
 				}
@@ -278,7 +217,7 @@ func TestUnsureWaitsForTheSearch(t *testing.T) {
 func TestNotForJira(t *testing.T) {
 	t.Parallel()
 	server, s, _ := open(t, nil)
-	handle(t, s,
+	vendortest.Handle(t, s,
 		event("e1", "alert.triggered", `{"alert_type": "critical_issue", "severity": "critical", "domain": "example.com"}`),
 		event("e2", "score.changed", `{"domain": "example.com", "score": 1}`),
 		event("e3", "scan.completed", `{"test": true, "domain": "example.com", "score": 1, "grade": "F"}`),
@@ -296,7 +235,7 @@ func TestAlertsAndTests(t *testing.T) {
 	server, s, _ := open(t, func(c *Config) {
 		c.AlertSeverities, c.Tests, c.ScoreBelow, c.Priority = []string{"critical", "high"}, true, -1, NoPriority
 	})
-	handle(t, s,
+	vendortest.Handle(t, s,
 		event("e1", "alert.triggered", `{"alert_type": "score_drop", "severity": "high", "domain": "example.com", "title": "Security Score Dropped", "message": "From 92 to 78", "score": 78}`),
 		event("e2", "alert.triggered", `{"alert_type": "score_drop", "severity": "low", "domain": "low.example"}`),
 		scan("e3", "bad.example", 0),

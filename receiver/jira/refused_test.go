@@ -48,7 +48,7 @@ func TestRefusals(t *testing.T) {
 				tt.server(server)
 			}
 			err := s.Handle(t.Context(), scan("e1", "example.com", 60))
-			got := failure(t, err)
+			got := vendortest.Failure(t, err)
 			text := got.Error()
 			got.Err = nil
 			if got != tt.want {
@@ -72,13 +72,13 @@ func TestRefusals(t *testing.T) {
 func TestIssueThatGoesAwayIsLookedForAgain(t *testing.T) {
 	t.Parallel()
 	server, s, _ := open(t, nil)
-	handle(t, s, scan("e1", "example.com", 60))
+	vendortest.Handle(t, s, scan("e1", "example.com", 60))
 	server.Next("/rest/api/3/issue/10001/comment", vendortest.Trouble{Status: 404})
 	err := s.Handle(t.Context(), scan("e2", "example.com", 60))
 	if _, special := errors.AsType[*receiver.Failure](err); err == nil || special {
 		t.Errorf("the error is %v, want a plain one, so that it is tried again", err)
 	}
-	handle(t, s, scan("e2", "example.com", 60))
+	vendortest.Handle(t, s, scan("e2", "example.com", 60))
 }
 
 func TestLoginPageIsNoAnswer(t *testing.T) {
@@ -89,7 +89,7 @@ func TestLoginPageIsNoAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := failure(t, s.Handle(t.Context(), scan("e1", "example.com", 60))); !f.Unavailable || !strings.Contains(f.Error(), "check the address") {
+	if f := vendortest.Failure(t, s.Handle(t.Context(), scan("e1", "example.com", 60))); !f.Unavailable || !strings.Contains(f.Error(), "check the address") {
 		t.Errorf("the failure is %+v", f)
 	}
 }
@@ -97,7 +97,7 @@ func TestLoginPageIsNoAnswer(t *testing.T) {
 func TestBearer(t *testing.T) {
 	t.Parallel()
 	server, s, _ := open(t, func(c *Config) { c.Email = "" })
-	handle(t, s, scan("e1", "example.com", 60))
+	vendortest.Handle(t, s, scan("e1", "example.com", 60))
 	if server.Count("e1") != 1 {
 		t.Error("no issue was made")
 	}
@@ -112,7 +112,7 @@ func TestFields(t *testing.T) {
 	})
 	server.Custom = []string{"customfield_1", "customfield_2", "customfield_3"}
 	hostile := `{"domain": "example.com", "score": 5, "grade": "F", "message": "\"}, \"security\": {\"id\": 1}, \"x\": {\"y\": \"\u2028\\\n"}`
-	handle(t, s, event("e1", "scan.completed", hostile), event("e2", "scan.completed", hostile))
+	vendortest.Handle(t, s, event("e1", "scan.completed", hostile), event("e2", "scan.completed", hostile))
 	issues := server.Issues()
 	if len(issues) != 1 || len(issues[0].Comments) != 1 {
 		t.Fatalf("the issues are %+v", issues)
@@ -129,7 +129,7 @@ func TestFields(t *testing.T) {
 func TestFieldThatIsNoJSON(t *testing.T) {
 	t.Parallel()
 	_, s, _ := open(t, func(c *Config) { c.JSONFields = map[string]string{"customfield_2": `{"value": {{.Grade}}}`} })
-	if f := failure(t, s.Handle(t.Context(), scan("e1", "example.com", 60))); !f.Permanent || !strings.Contains(f.Error(), "customfield_2") {
+	if f := vendortest.Failure(t, s.Handle(t.Context(), scan("e1", "example.com", 60))); !f.Permanent || !strings.Contains(f.Error(), "customfield_2") {
 		t.Errorf("the failure is %+v, want one for good that names the field", f)
 	}
 }
@@ -139,7 +139,7 @@ func TestHostileDomains(t *testing.T) {
 	server, s, _ := open(t, nil)
 	domains := []string{`x" OR project = "SEC`, `x\`, "a b", "a\nb", "", strings.Repeat("a.", 200), "compliancelayer-test", "*", `labels" IS NOT EMPTY OR "`, "bücher.example"}
 	for i, domain := range domains {
-		handle(t, s, scan("first"+string(rune('a'+i)), domain, 1), scan("second"+string(rune('a'+i)), domain, 1))
+		vendortest.Handle(t, s, scan("first"+string(rune('a'+i)), domain, 1), scan("second"+string(rune('a'+i)), domain, 1))
 	}
 	issues := server.Issues()
 	if len(issues) != len(domains) {

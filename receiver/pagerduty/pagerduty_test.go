@@ -2,7 +2,6 @@ package pagerduty_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/compliancelayer/compliancelayer/internal/egress"
 	"github.com/compliancelayer/compliancelayer/receiver"
 	"github.com/compliancelayer/compliancelayer/receiver/internal/vendortest"
 	"github.com/compliancelayer/compliancelayer/receiver/pagerduty"
@@ -36,16 +34,7 @@ func alert(id, alertType, severity, more string) receiver.Event[json.RawMessage]
 
 func sinkTo(t *testing.T, server *vendortest.PagerDuty, with func(*pagerduty.Config)) *pagerduty.Sink {
 	t.Helper()
-	policy, err := egress.NewPolicy(egress.Config{Dev: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := egress.NewClient(egress.ClientConfig{Policy: policy})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	cfg := pagerduty.Config{RoutingKey: server.RoutingKey, API: server.API(), HTTP: client.Plain(time.Minute, 2<<20)}
+	cfg := pagerduty.Config{RoutingKey: server.RoutingKey, API: server.API(), HTTP: vendortest.Through(t)}
 	if with != nil {
 		with(&cfg)
 	}
@@ -56,28 +45,10 @@ func sinkTo(t *testing.T, server *vendortest.PagerDuty, with func(*pagerduty.Con
 	return sink
 }
 
-func handle(t *testing.T, sink *pagerduty.Sink, events ...receiver.Event[json.RawMessage]) {
-	t.Helper()
-	for _, e := range events {
-		if err := sink.Handle(t.Context(), e); err != nil {
-			t.Fatalf("%s: %v", e.ID, err)
-		}
-	}
-}
-
-func failed(t *testing.T, err error) receiver.Failure {
-	t.Helper()
-	f, ok := errors.AsType[*receiver.Failure](err)
-	if !ok {
-		t.Fatalf("the error is %v, want a *receiver.Failure", err)
-	}
-	return *f
-}
-
 func TestACriticalAlertTriggers(t *testing.T) {
 	t.Parallel()
 	server := vendortest.NewPagerDuty(t)
-	handle(t, sinkTo(t, server, nil), alert("e1", "score_drop", "critical", ""))
+	vendortest.Handle(t, sinkTo(t, server, nil), alert("e1", "score_drop", "critical", ""))
 	want := []vendortest.PagerDutyPost{{
 		RoutingKey: server.RoutingKey, Action: "trigger", DedupKey: "compliancelayer-example.com-score_drop", Client: "ComplianceLayer",
 		Payload: &vendortest.PagerDutyPayload{
@@ -103,12 +74,12 @@ func TestOnlyWhatIsChosenTriggers(t *testing.T) {
 	levels := map[string]string{"critical": "critical", "high": "error", "medium": "warning", "low": "info", "info": "info"}
 	for severity, level := range levels {
 		server := vendortest.NewPagerDuty(t)
-		handle(t, sinkTo(t, server, nil), append(quiet, alert("e1", "score_drop", severity, ""))...)
+		vendortest.Handle(t, sinkTo(t, server, nil), append(quiet, alert("e1", "score_drop", severity, ""))...)
 		if got := len(server.Posts()); got != map[bool]int{true: 1}[severity == "critical"] {
 			t.Errorf("by default, %s makes %d posts", severity, got)
 		}
 		chosen := sinkTo(t, server, func(c *pagerduty.Config) { c.Severities = []string{severity} })
-		handle(t, chosen, append(quiet, alert("e1", "score_drop", severity, ""))...)
+		vendortest.Handle(t, chosen, append(quiet, alert("e1", "score_drop", severity, ""))...)
 		posts := server.Posts()
 		if got := posts[len(posts)-1].Payload.Severity; got != level {
 			t.Errorf("%s is %s, want %s", severity, got, level)
@@ -127,11 +98,11 @@ func TestAProblemIsOneAlertUntilItIsOver(t *testing.T) {
 		sink := sinkTo(t, server, nil)
 		again := alert("e1", "score_drop", "critical", "")
 		again.Unsure = true
-		handle(t, sink, alert("e1", "score_drop", "critical", ""), again, alert("e2", "score_drop", "critical", ""), alert("e3", "cert_expired", "critical", ""))
+		vendortest.Handle(t, sink, alert("e1", "score_drop", "critical", ""), again, alert("e2", "score_drop", "critical", ""), alert("e3", "cert_expired", "critical", ""))
 		if diff := cmp.Diff([]string{"compliancelayer-example.com-cert_expired", "compliancelayer-example.com-score_drop"}, server.Open()); diff != "" {
 			t.Errorf("%s: open (-want +got):\n%s", name, diff)
 		}
-		handle(t, sink, over)
+		vendortest.Handle(t, sink, over)
 		if diff := cmp.Diff([]string{"compliancelayer-example.com-cert_expired"}, server.Open()); diff != "" {
 			t.Errorf("%s: open at last (-want +got):\n%s", name, diff)
 		}
@@ -142,13 +113,13 @@ func TestACleanScanResolvesWhenAsked(t *testing.T) {
 	t.Parallel()
 	server := vendortest.NewPagerDuty(t)
 	sink := sinkTo(t, server, func(c *pagerduty.Config) { c.ResolveOnScan = true })
-	handle(t, sink, alert("e1", "critical_issue", "critical", ""), alert("e2", "score_drop", "critical", ""),
+	vendortest.Handle(t, sink, alert("e1", "critical_issue", "critical", ""), alert("e2", "score_drop", "critical", ""),
 		event("e3", "scan.completed", `{"domain":"example.com","critical_issues":1}`), event("e4", "scan.completed", `{"domain":"example.com"}`),
 		event("e5", "scan.completed", `{"domain":"example.com","critical_issues":0,"test":true}`), event("e6", "scan.completed", `{"domain":"other.example","critical_issues":0}`))
 	if n := len(server.Open()); n != 2 {
 		t.Errorf("%d alerts are open, want both", n)
 	}
-	handle(t, sink, event("e7", "scan.completed", `{"domain":"example.com","critical_issues":0}`))
+	vendortest.Handle(t, sink, event("e7", "scan.completed", `{"domain":"example.com","critical_issues":0}`))
 	if diff := cmp.Diff([]string{"compliancelayer-example.com-score_drop"}, server.Open()); diff != "" {
 		t.Errorf("open (-want +got):\n%s", diff)
 	}
@@ -158,7 +129,7 @@ func TestTestsHaveAKeyOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	server := vendortest.NewPagerDuty(t)
 	sink := sinkTo(t, server, func(c *pagerduty.Config) { c.Tests = true })
-	handle(t, sink, event("e1", "scan.completed", `{"test":true,"domain":"example.com","score":85,"message":"This is a test webhook from ComplianceLayer"}`))
+	vendortest.Handle(t, sink, event("e1", "scan.completed", `{"test":true,"domain":"example.com","score":85,"message":"This is a test webhook from ComplianceLayer"}`))
 	got := server.Posts()[0]
 	if got.DedupKey != "test-compliancelayer-example.com-scan.completed" || got.Payload.Severity != "info" || !strings.HasPrefix(got.Payload.Summary, "[Test] ") {
 		t.Errorf("a test is %+v %+v, want its own key, severity info and the mark of a test", got, got.Payload)
@@ -174,7 +145,7 @@ func TestKeysDoNotMeet(t *testing.T) {
 		`{"severity":"critical","domain":"` + long + `","alert_type":"a"}`, `{"severity":"critical","domain":"` + long + `x","alert_type":"a"}`,
 		`{"severity":"critical","domain":"` + long + `","alert_type":"b"}`, `{"severity":"critical"}`, `{"severity":"critical"}`,
 	} {
-		handle(t, sink, event(fmt.Sprintf("e%d", i), "alert.triggered", data), event(fmt.Sprintf("e%d", i), "alert.triggered", data))
+		vendortest.Handle(t, sink, event(fmt.Sprintf("e%d", i), "alert.triggered", data), event(fmt.Sprintf("e%d", i), "alert.triggered", data))
 	}
 	if n := len(server.Open()); n != 5 {
 		t.Errorf("%d alerts are open, want 5: %q", n, server.Open())
@@ -193,7 +164,7 @@ func TestNothingIsTooLong(t *testing.T) {
 	})
 	long := strings.Repeat("<", 100_000)
 	data, _ := json.Marshal(map[string]any{"severity": "critical", "domain": long, "title": long + "🔒", "message": long, "alert_type": long, "old_value": long, "new_value": long, "grade": long, "alert_id": long})
-	handle(t, sink, event("e1", "alert.triggered", string(data)))
+	vendortest.Handle(t, sink, event("e1", "alert.triggered", string(data)))
 }
 
 func TestTemplatesMapFields(t *testing.T) {
@@ -205,7 +176,7 @@ func TestTemplatesMapFields(t *testing.T) {
 		c.Details = map[string]string{"runbook": "see {{.AlertType}} & co"}
 		c.Links = []pagerduty.Link{{Href: "https://app.example/{{.Domain}}", Text: "{{.Title}}"}, {Href: "{{.Data.none}}"}, {Href: "javascript:alert(1)"}}
 	})
-	handle(t, sink, alert("e1", "score_drop", "critical", ""))
+	vendortest.Handle(t, sink, alert("e1", "score_drop", "critical", ""))
 	got := server.Posts()[0]
 	want := vendortest.PagerDutyPayload{
 		Summary: "EXAMPLE.COM score_drop", Source: "example.com", Severity: "critical", Timestamp: "2026-03-08T12:34:56.789Z", Component: "456", Group: "web", Class: "critical",
@@ -244,7 +215,7 @@ func TestTroubleOnTheWay(t *testing.T) {
 			sink := sinkTo(t, server, nil)
 			server.Next("/v2/enqueue", tt.trouble)
 			err := sink.Handle(t.Context(), alert("e1", "score_drop", "critical", ""))
-			got := failed(t, err)
+			got := vendortest.Failure(t, err)
 			if !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), server.URL) {
 				t.Errorf("the error is %q, want %q in it and no URL", err, tt.says)
 			}
@@ -252,7 +223,7 @@ func TestTroubleOnTheWay(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
-			handle(t, sink, alert("e1", "score_drop", "critical", ""))
+			vendortest.Handle(t, sink, alert("e1", "score_drop", "critical", ""))
 			if n := len(server.Open()); n != 1 {
 				t.Errorf("%d alerts are open, want 1", n)
 			}
@@ -266,7 +237,7 @@ func TestAWrongKeyKeepsTheEvents(t *testing.T) {
 	wrong := strings.Repeat("5ec7", 8)
 	sink := sinkTo(t, server, func(c *pagerduty.Config) { c.RoutingKey = wrong })
 	err := sink.Handle(t.Context(), alert("e1", "score_drop", "critical", ""))
-	if got := failed(t, err); !got.Unavailable || got.Permanent || !strings.Contains(err.Error(), "set the integration key") || strings.Contains(err.Error(), wrong) {
+	if got := vendortest.Failure(t, err); !got.Unavailable || got.Permanent || !strings.Contains(err.Error(), "set the integration key") || strings.Contains(err.Error(), wrong) {
 		t.Errorf("got %+v, want it unavailable, with what to set and without the key", got)
 	}
 	server.Next("/v2/enqueue", vendortest.Trouble{Status: 400, Body: `{"message":"no ` + wrong + ` here"}`})
@@ -274,7 +245,7 @@ func TestAWrongKeyKeepsTheEvents(t *testing.T) {
 		t.Errorf("got %v, want an error without the key that PagerDuty repeats", err)
 	}
 	server.Stop()
-	if got := failed(t, sink.Handle(t.Context(), alert("e1", "score_drop", "critical", ""))); !got.Unavailable || got.Answered {
+	if got := vendortest.Failure(t, sink.Handle(t.Context(), alert("e1", "score_drop", "critical", ""))); !got.Unavailable || got.Answered {
 		t.Errorf("stopped: got %+v, want it unavailable", got)
 	}
 }

@@ -183,7 +183,8 @@ const healthTime = 2 * time.Second
 func (r *Relay) healthz(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), healthTime)
 	defer cancel()
-	if _, err := r.store.Depths(ctx); err != nil {
+	// One row is enough to ask for, however many wait.
+	if _, _, err := r.store.List(ctx, receiver.Filter{}, receiver.Page{Limit: 1}); err != nil {
 		r.log.Error("the inbox does not answer", slog.Any("error", err))
 		http.Error(w, "the inbox does not answer", http.StatusServiceUnavailable)
 		return

@@ -16,6 +16,9 @@ import (
 	"github.com/compliancelayer/compliancelayer/receiver/internal/vendor"
 )
 
+// vendorName is what Slack is called in errors.
+const vendorName = "Slack"
+
 const (
 	// metadataType marks the messages of this package.
 	metadataType = "compliancelayer_event"
@@ -122,7 +125,7 @@ func (s *Sink) call(ctx context.Context, r vendor.Request) (reply, error) {
 	case err == nil && broken == nil && got.OK:
 		return got, nil
 	case err == nil && got.Error == "":
-		err = &receiver.Failure{Err: errors.New("Slack: answered 200 with something else than its own JSON"), Unavailable: true, Answered: true, Unsure: r.Method == ""}
+		err = &receiver.Failure{Err: fmt.Errorf("%s: answered 200 with something else than its own JSON", vendorName), Unavailable: true, Answered: true, Unsure: r.Method == ""}
 		return got, err
 	case answer.Status >= http.StatusMultipleChoices:
 		return got, err // the status says more than the word
@@ -171,7 +174,7 @@ func (s *Sink) postToWebhook(ctx context.Context, m message) error {
 	}
 	word := strings.TrimSpace(string(answer.Body))
 	if hint, ok := settings[word]; ok && f.Permanent {
-		return receiver.Unavailable(fmt.Errorf("Slack: refused: %s: %s", word, hint), 0)
+		return receiver.Unavailable(fmt.Errorf("%s: refused: %s: %s", vendorName, word, hint), 0)
 	}
 	return err
 }

