@@ -53,7 +53,7 @@ func verb[In, Out any](do func(In) (Out, error)) func(json.RawMessage) (any, err
 // roles are what this binary can play; each gives its verbs and how it ends.
 func roles() map[string]func(context.Context) (handlers, func() error, error) {
 	return map[string]func(context.Context) (handlers, func() error, error){
-		"receiver": receiverRole, "publisher": publisherRole, "program": programRole,
+		"receiver": receiverRole, "publisher": publisherRole, "program": programRole, "kit": kitRole,
 	}
 }
 

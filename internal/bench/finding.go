@@ -32,7 +32,9 @@ type figure struct {
 	Name   string  `json:"name"`
 	Value  float64 `json:"value"`
 	AtMost float64 `json:"at_most,omitempty"` // the promise; 0 = none
-	Missed bool    `json:"missed,omitempty"`
+	// AtLeast is a promise the other way round; 0 = none.
+	AtLeast float64 `json:"at_least,omitempty"`
+	Missed  bool    `json:"missed,omitempty"`
 	// decimals is how exactly the table says it.
 	decimals int
 }
@@ -45,6 +47,11 @@ func plain(name string, value float64, decimals int) figure {
 // promised makes a figure that must not be above its promise.
 func promised(name string, value, atMost float64, decimals int) figure {
 	return figure{Name: name, Value: value, AtMost: atMost, Missed: value > atMost, decimals: decimals}
+}
+
+// reached makes a figure that must not be below its promise.
+func reached(name string, value, atLeast float64, decimals int) figure {
+	return figure{Name: name, Value: value, AtLeast: atLeast, Missed: value < atLeast, decimals: decimals}
 }
 
 // String is the figure in the table: what misses its promise has a mark.
@@ -112,8 +119,15 @@ func columns(of []finding) (most int) {
 // promiseAt says what is promised of a column, by the first row that promises anything.
 func promiseAt(of []finding, at int) string {
 	for _, f := range of {
-		if at < len(f.Figures) && f.Figures[at].AtMost > 0 {
-			return fixed(f.Figures[at].AtMost, f.Figures[at].decimals)
+		if at >= len(f.Figures) {
+			continue
+		}
+		one := f.Figures[at]
+		if one.AtMost > 0 {
+			return fixed(one.AtMost, one.decimals)
+		}
+		if one.AtLeast > 0 {
+			return "at least " + fixed(one.AtLeast, one.decimals)
 		}
 	}
 	return ""

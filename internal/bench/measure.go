@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,19 +150,20 @@ func (b *bench) publish(ctx context.Context, s *subject, l load) (sent published
 	b.runs++
 	began := time.Now()
 	l.Address, l.Key, l.Run = s.address, s.key, b.runs
-	if err := b.receiver.ask("expect", expectation{Run: l.Run, Events: l.Events}, nil); err != nil {
+	counts := cmp.Or(s.counts, b.receiver)
+	if err := counts.ask("expect", expectation{Run: l.Run, Events: l.Events}, nil); err != nil {
 		return sent, came, err
 	}
 	if err := b.publisher.ask("publish", l, &sent); err != nil {
 		return sent, came, fmt.Errorf("%w%s", err, s.log())
 	}
-	if err := b.receiver.ask("wait", arrivalLimit, nil); err != nil {
+	if err := counts.ask("wait", arrivalLimit, nil); err != nil {
 		return sent, came, err
 	}
 	if err := s.settle(ctx, began); err != nil {
 		return sent, came, err
 	}
-	return sent, came, b.receiver.ask("count", struct{}{}, &came)
+	return sent, came, counts.ask("count", struct{}{}, &came)
 }
 
 // profile asks the program for a profile, if one is wanted and there is a program.

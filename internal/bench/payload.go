@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -117,4 +118,16 @@ func (c composer) append(b []byte, first, count int, sent time.Time) []byte {
 
 func (c composer) appendEvent(b []byte, seq int, sent time.Time) []byte {
 	return c.templates[seq%len(c.templates)].append(b, mark{run: c.run, seq: seq, sent: sent})
+}
+
+// identify writes over the id of a delivered body one that no other event of the whole
+// run has, and gives it.
+func (c composer) identify(body []byte, seq int) string {
+	const own = runDigits + seqDigits
+	at := bytes.Index(body, []byte(someID[:len(someID)-own])) // the id comes first
+	id := body[at : at+len(someID)]
+	digits := id[len(id)-own:]
+	putDigits(digits[:runDigits], int64(c.run))
+	putDigits(digits[runDigits:], int64(seq))
+	return string(id)
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/pprof"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/app"
@@ -19,7 +17,7 @@ import (
 type program struct {
 	cancel context.CancelFunc
 	served chan error // nil until it was started
-	cpu    *os.File   // the profile that is being written
+	profiler
 }
 
 // programSettings are what differs from row to row.
@@ -68,22 +66,4 @@ func (p *program) end() error {
 		return nil
 	}
 	return <-p.served
-}
-
-// profile begins a CPU profile in a file.
-func (p *program) profile(path string) (_ struct{}, err error) {
-	if p.cpu, err = os.Create(path); err != nil {
-		return struct{}{}, fmt.Errorf("begin a profile: %w", err)
-	}
-	return struct{}{}, pprof.StartCPUProfile(p.cpu)
-}
-
-// writeProfile ends the CPU profile and writes one of the memory.
-func (p *program) writeProfile(path string) (_ struct{}, err error) {
-	pprof.StopCPUProfile()
-	memory, err := os.Create(path)
-	if err != nil {
-		return struct{}{}, fmt.Errorf("write a profile: %w", err)
-	}
-	return struct{}{}, errors.Join(p.cpu.Close(), pprof.Lookup("heap").WriteTo(memory, 0), memory.Close())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,13 +19,14 @@ const (
 	viaProgram = "program" // lean client, POST /v1/events
 	viaNothing = "nothing" // lean client, straight to the receiver: the harness alone
 	viaNetHTTP = "nethttp" // net/http client, signed, straight to the receiver: the ceiling
+	viaSigned  = "signed"  // lean client, signed, each event with an id of its own: to the receiver kit
 )
 
 // load is what to publish, and how.
 type load struct {
 	Via         string   `json:"via"`
 	Address     string   `json:"address"` // host:port
-	Key         string   `json:"key"`     // API key of the program
+	Key         string   `json:"key"`     // API key of the program; signing secret of the kit
 	Run         int      `json:"run"`
 	Events      int      `json:"events"`
 	Types       []string `json:"types"`
@@ -33,10 +35,13 @@ type load struct {
 	Rate        int      `json:"rate"`  // calls a second, whether the ones before are answered or not; 0 = as fast as it goes
 }
 
-// published says when a load began and when its last call was answered.
+// published says when a load began and when its last call was answered, and how long
+// the answers took.
 type published struct {
-	Began time.Time `json:"began"`
-	Ended time.Time `json:"ended"`
+	Began time.Time     `json:"began"`
+	Ended time.Time     `json:"ended"`
+	P50   time.Duration `json:"p50"` // from the begin of a call to its answer
+	P99   time.Duration `json:"p99"`
 }
 
 // post makes one publishing call with the events first, first+1 ... of the load.
@@ -65,15 +70,23 @@ func publish(ctx context.Context, l load, bare *bareClient) (published, error) {
 	result.Began = time.Now()
 	next := l.pace(ctx, result.Began)
 	var working sync.WaitGroup
-	for _, p := range posts {
+	took := make([][]time.Duration, len(posts))
+	for i, p := range posts {
+		timed := func(first, count int, sent time.Time) error {
+			err := p(first, count, sent)
+			took[i] = append(took[i], time.Since(sent))
+			return err
+		}
 		working.Go(func() {
-			if err := l.work(p, next); err != nil {
+			if err := l.work(timed, next); err != nil {
 				cancel(err)
 			}
 		})
 	}
 	working.Wait()
 	result.Ended = time.Now()
+	all := slices.Sorted(slices.Values(slices.Concat(took...)))
+	result.P50, result.P99 = percentile(all, 50), percentile(all, 99)
 	return result, context.Cause(ctx)
 }
 

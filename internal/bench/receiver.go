@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,16 +18,9 @@ const okResponse = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 // receiver is the endpoint of a measurement: it answers 200 at once and counts. It
 // checks no signature, so that it takes as little of the machine as it can.
 type receiver struct {
+	counter
 	listener net.Listener
-	tally    atomic.Pointer[tally]
-	strays   atomic.Int64 // requests that no tally counts
 	hanging  hanging
-}
-
-// expectation says what is about to be published.
-type expectation struct {
-	Run    int `json:"run"`
-	Events int `json:"events"`
 }
 
 // receiverRole offers a receiver's verbs to the process that started this one.
@@ -48,29 +40,6 @@ func receiverRole(ctx context.Context) (handlers, func() error, error) {
 		"hang":    verb(func(struct{}) (string, error) { return r.hanging.open(ctx) }),
 		"hang up": verb(func(struct{}) (struct{}, error) { return struct{}{}, r.hanging.close() }),
 	}, listener.Close, nil
-}
-
-// expect begins a new count.
-func (r *receiver) expect(e expectation) (struct{}, error) {
-	r.strays.Store(0)
-	r.tally.Store(newTally(e.Run, e.Events))
-	return struct{}{}, nil
-}
-
-// wait returns when every event has arrived, or after limit.
-func (r *receiver) wait(limit time.Duration) (struct{}, error) {
-	select {
-	case <-r.tally.Load().all:
-	case <-time.After(limit):
-	}
-	return struct{}{}, nil
-}
-
-// count says what has arrived until now.
-func (r *receiver) count(struct{}) (arrivals, error) {
-	result := r.tally.Load().count()
-	result.Strays = int(r.strays.Load())
-	return result, nil
 }
 
 func (r *receiver) serve() {
@@ -106,9 +75,5 @@ func (r *receiver) converse(conn net.Conn) {
 // take counts one request.
 func (r *receiver) take(head, body []byte, now time.Time) {
 	attempt, numbered := headerValue(head, webhook.AttemptHeader)
-	retried := numbered && string(attempt) != "1"
-	m, ok := findMark(body)
-	if t := r.tally.Load(); !ok || t == nil || !t.add(m, now, retried) {
-		r.strays.Add(1)
-	}
+	r.counter.take(body, now, numbered && string(attempt) != "1")
 }

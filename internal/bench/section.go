@@ -19,6 +19,7 @@ const (
 	isolation = "isolation"
 	growth    = "growth"
 	idle      = "idle"
+	inbox     = "inbox"
 )
 
 // sections lists what is measured after the table.
@@ -29,7 +30,7 @@ func sections() []section {
 			all = append(all, section{name: database + "-" + one.name, database: database, measure: one.measure})
 		}
 	}
-	return all
+	return append(all, section{name: sqlite + "-" + inbox, database: sqlite, measure: measureInbox})
 }
 
 // sections measures all that are asked for, and prints each as it is done.

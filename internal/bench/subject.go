@@ -22,6 +22,7 @@ type subject struct {
 	address string // host:port
 	key     string
 	program *child // nil when there is none
+	counts  *child // who counts what arrives; nil is the receiver
 	api     *client.Client
 	db      database
 
@@ -126,7 +127,7 @@ func (s *subject) awaitReady(ctx context.Context) error {
 // settle returns when the program has written down what became of every delivery
 // to the healthy endpoint that was made since then.
 func (s *subject) settle(ctx context.Context, since time.Time) error {
-	if s.program == nil {
+	if s.api == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
