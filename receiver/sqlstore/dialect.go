@@ -54,7 +54,7 @@ var postgres = dialect{
 var indexes = []string{
 	`create index if not exists receiver_inbox_due on receiver_inbox (lane, due_at, seq, status, received_at) where due_at is not null`,
 	`create index if not exists receiver_inbox_ended on receiver_inbox (status, ended_at) where ended_at is not null`,
-	`create index if not exists receiver_inbox_failed on receiver_inbox (lane, seq, received_at) where status = 'failed'`,
+	`create index if not exists receiver_inbox_failed on receiver_inbox (seq, lane, received_at) where status = 'failed'`,
 }
 
 // detect asks a database what it is.

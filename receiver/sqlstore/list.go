@@ -31,11 +31,16 @@ func condition(f receiver.Filter, args []any) (string, []any) {
 	for _, status := range f.Statuses {
 		statuses = append(statuses, string(status))
 	}
+	if slices.Equal(f.Statuses, []receiver.Status{receiver.Failed}) {
+		// In words, because databases use the index of the failed only when they see
+		// that it is these that are meant.
+		text, statuses = "status = 'failed'", nil
+	}
 	for _, part := range []struct {
 		column string
 		values []string
 		any    bool
-	}{{"lane", f.Lanes, f.Lanes == nil}, {"id", f.IDs, f.IDs == nil}, {"status", statuses, f.Statuses == nil}} {
+	}{{"lane", f.Lanes, f.Lanes == nil}, {"id", f.IDs, f.IDs == nil}, {"status", statuses, statuses == nil && len(f.Statuses) != 0 || f.Statuses == nil}} {
 		switch {
 		case part.any:
 		case len(part.values) == 0:
@@ -45,6 +50,17 @@ func condition(f receiver.Filter, args []any) (string, []any) {
 		}
 	}
 	return text, args
+}
+
+// list selects items that come after from. A list of the failed is read from their index,
+// one by ids from that of the keys; others go along the table, for pages of it.
+func list(filter receiver.Filter, from int64, limit int) (string, []any) {
+	body := "null"
+	if filter.IDs != nil {
+		body = "body"
+	}
+	where, args := condition(filter, []any{from, limit})
+	return "select " + columnsWith(body) + ", seq from receiver_inbox where seq > $1 and " + where + " order by seq limit $2", args
 }
 
 // List is part of [receiver.Store].
@@ -59,12 +75,8 @@ func (s *Store) List(ctx context.Context, filter receiver.Filter, page receiver.
 	if limit <= 0 {
 		limit = defaultPage
 	}
-	body := "null"
-	if filter.IDs != nil {
-		body = "body"
-	}
-	where, args := condition(filter, []any{from, limit + 1})
-	rows, err := s.db.QueryContext(ctx, "select "+columnsWith(body)+", seq from receiver_inbox where seq > $1 and "+where+" order by seq limit $2", args...)
+	text, args := list(filter, from, limit+1)
+	rows, err := s.db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, "", fmt.Errorf("list events: %w", err)
 	}
@@ -86,20 +98,30 @@ func (s *Store) List(ctx context.Context, filter receiver.Filter, page receiver.
 	return items, "", nil
 }
 
-// Rerun is part of [receiver.Store].
-func (s *Store) Rerun(ctx context.Context, filter receiver.Filter) (int, error) {
+// rerun makes items waiting.
+func rerun(filter receiver.Filter) (string, []any) {
 	again := "status in ('failed', 'waiting')"
 	if filter.IDs != nil && slices.Contains(filter.Statuses, receiver.Done) {
 		again = "status in ('failed', 'waiting', 'done')"
 	}
 	where, args := condition(filter, nil)
-	return s.change(ctx, "run events again", `update receiver_inbox set
+	return `update receiver_inbox set
 			tries = case status when 'waiting' then tries else 0 end,
 			failures = case status when 'waiting' then failures else 0 end,
 			lost = case status when 'waiting' then lost else 0 end,
 			status = 'waiting', due_at = {now}, ended_at = null
-		where `+again+" and "+where, args...)
+		where ` + again + " and " + where, args
 }
+
+// Rerun is part of [receiver.Store].
+func (s *Store) Rerun(ctx context.Context, filter receiver.Filter) (int, error) {
+	text, args := rerun(filter)
+	return s.change(ctx, "run events again", text, args...)
+}
+
+// purge removes what ended longest ago, by its index.
+const purge = `delete from receiver_inbox where seq in (
+	select seq from receiver_inbox where status = $1 and ended_at is not null and ended_at < {now} - $2 order by ended_at limit $3)`
 
 // Purge is part of [receiver.Store].
 func (s *Store) Purge(ctx context.Context, done, failed time.Duration, most int) (int, error) {
@@ -111,8 +133,7 @@ func (s *Store) Purge(ctx context.Context, done, failed time.Duration, most int)
 		if kind.keep <= 0 || removed >= most {
 			continue
 		}
-		n, err := s.change(ctx, "remove old events", `delete from receiver_inbox where seq in (
-			select seq from receiver_inbox where status = $1 and ended_at is not null and ended_at < {now} - $2 order by ended_at limit $3)`,
+		n, err := s.change(ctx, "remove old events", purge,
 			string(kind.status), kind.keep.Milliseconds(), most-removed)
 		if err != nil {
 			return removed, err
@@ -136,11 +157,14 @@ func (s *Store) change(ctx context.Context, what, statement string, args ...any)
 	return changed, err
 }
 
-// Depths is part of [receiver.Store]. Each half is answered from an index of its own.
-func (s *Store) Depths(ctx context.Context) (depths []receiver.Depth, err error) {
-	rows, err := s.db.QueryContext(ctx, `select lane, status, count(*), min(received_at) from receiver_inbox where due_at is not null group by lane, status
-		union all select lane, 'failed', count(*), min(received_at) from receiver_inbox where status = 'failed' group by lane
-		order by 1, 2`)
+// depths counts; each half is answered from an index of its own.
+const depths = `select lane, status, count(*), min(received_at) from receiver_inbox where due_at is not null group by lane, status
+	union all select lane, 'failed', count(*), min(received_at) from receiver_inbox where status = 'failed' group by lane
+	order by 1, 2`
+
+// Depths is part of [receiver.Store].
+func (s *Store) Depths(ctx context.Context) (counted []receiver.Depth, err error) {
+	rows, err := s.db.QueryContext(ctx, depths)
 	if err != nil {
 		return nil, fmt.Errorf("count events: %w", err)
 	}
@@ -153,10 +177,10 @@ func (s *Store) Depths(ctx context.Context) (depths []receiver.Depth, err error)
 			return nil, fmt.Errorf("count events: %w", err)
 		}
 		d.Status, d.Oldest = receiver.Status(status), moment(oldest)
-		depths = append(depths, d)
+		counted = append(counted, d)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("count events: %w", err)
 	}
-	return depths, nil
+	return counted, nil
 }
