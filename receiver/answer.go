@@ -129,7 +129,6 @@ func (r *Receiver) keep(event Event[json.RawMessage], item Item) answer {
 	if !fresh {
 		return r.again(items)
 	}
-	r.wake(items)
 	return answer{status: http.StatusOK, result: accepted, words: "kept"}
 }
 

@@ -3,6 +3,7 @@ package receiver
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 )
 
@@ -64,6 +65,9 @@ func (g *group[In, Out]) do(in In) (Out, error) {
 // the commit fails, those that came before it began fail with it: a store that hangs must
 // not keep them one after the other, until nobody waits for their answers any more.
 func (g *group[In, Out]) lead() {
+	// Those that are on their way join: often the first of many that come at once leads, and
+	// would commit alone.
+	runtime.Gosched()
 	g.mu.Lock()
 	n := min(len(g.waiting), maxGroup)
 	batch, behind := g.waiting[:n:n], len(g.waiting)-n

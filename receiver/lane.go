@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,6 +40,7 @@ type lane struct {
 	notify chan struct{} // something may be due
 	stop   context.CancelFunc
 	ended  chan struct{}
+	short  atomic.Bool // fill waits for room
 
 	mu      sync.Mutex
 	tokens  map[string]*string // of what is in hand here, by id
@@ -103,7 +105,9 @@ func (l *lane) run(ctx context.Context) {
 				recording.Go(func() {
 					l.finish(ctx, end, written)
 					<-hands
-					signal(l.notify)
+					if end.To == Waiting || l.short.Load() {
+						signal(l.notify)
+					}
 				})
 			}
 		})
@@ -118,6 +122,9 @@ func (l *lane) run(ctx context.Context) {
 
 // fill claims what there is room for. It gives how long it is until there is more.
 func (l *lane) fill(ctx context.Context, hands chan struct{}, work chan<- claimed) time.Duration {
+	// Said before it is true, so that what ends in between is not missed; otherwise each end
+	// would have the store looked at, for nothing.
+	l.short.Store(true)
 	room := l.room(len(hands))
 	if room <= 0 {
 		return idleLook
@@ -135,6 +142,7 @@ func (l *lane) fill(ctx context.Context, hands chan struct{}, work chan<- claime
 		l.r.log.Error("events could not be taken from the store", slog.String("lane", l.Name), slog.Any("error", err))
 		return time.Second
 	}
+	l.short.Store(false)
 	for _, item := range items {
 		if l.adopt(item) {
 			continue

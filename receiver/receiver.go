@@ -86,6 +86,7 @@ func (r *Receiver) putAll(events [][]Item) ([]bool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep events: %w", err)
 	}
+	r.wake(all) // once for all of them: each look at what is due costs as much as an event
 	news := make([]bool, len(events))
 	for i, items := range events {
 		for range items {

@@ -130,8 +130,8 @@ func (r *Receiver) stopAll() {
 func (r *Receiver) wake(items []Item) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, item := range items {
-		if l := r.lanes[item.Lane]; l != nil {
+	for i, item := range items {
+		if l := r.lanes[item.Lane]; l != nil && (i == 0 || item.Lane != items[i-1].Lane) {
 			signal(l.notify)
 		}
 	}
