@@ -3,7 +3,6 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -12,8 +11,6 @@ import (
 	"github.com/compliancelayer/compliancelayer/receiver/sqlstore"
 	"github.com/compliancelayer/compliancelayer/receiver/storetest"
 )
-
-func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 
 func TestConformance(t *testing.T) {
 	t.Parallel()

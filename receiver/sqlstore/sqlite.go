@@ -29,11 +29,17 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("sqlstore: open the SQLite file: %w", err)
 	}
+	// Whole, because ":memory:" would be no file, and connections that are opened later must
+	// find the same one wherever the program has gone to.
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: find the SQLite file: %w", err)
+	}
 	// WAL lets readers read while somebody writes. FULL syncs each commit, so that what
 	// was answered with 200 outlives a power cut. immediate takes the lock when a
 	// transaction begins, where waiting for it works.
 	query := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(wal)", "synchronous(full)"}, "_txlock": {"immediate"}}
-	uri := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: query.Encode()}
+	uri := url.URL{Scheme: "file", Opaque: url.PathEscape(whole), RawQuery: query.Encode()}
 	db, err := sql.Open("sqlite", uri.String())
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: open the SQLite file: %w", err)
