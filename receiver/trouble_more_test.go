@@ -82,8 +82,10 @@ func TestInTxACommitThatAlwaysFailsIsAnAttempt(t *testing.T) {
 	go func() { defer close(ended); _ = k.Run(ctx) }()
 	item := k.item(event.ID)
 	for ; item.Status != receiver.Failed; item = k.item(event.ID) {
-		if item.Tries > 3 {
-			t.Errorf("after three attempts: %s, tries %d, failures %d: %s", item.Status, item.Tries, item.Failures, item.Error)
+		// On a machine that is busy a try may be over before its handler began, which counts
+		// for nothing.
+		if item.Tries > 10 {
+			t.Errorf("after so many attempts: %s, tries %d, failures %d: %s", item.Status, item.Tries, item.Failures, item.Error)
 			break
 		}
 		breathe()
