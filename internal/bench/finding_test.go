@@ -122,15 +122,45 @@ func TestIdleUseIsAShareOfOneCore(t *testing.T) {
 	}
 }
 
+func TestTheInboxIsHeldToWhatItAims(t *testing.T) {
+	t.Parallel()
+	kit := load{Via: viaSigned}
+	light := kit
+	light.Rate = inboxRate
+	bare := &intake{load: load{Via: viaNetHTTP}, accepted: []float64{100}, p99: []float64{99}}
+	tests := []struct {
+		name   string
+		of     *intake
+		missed string
+	}{
+		{"the ceiling", bare, ""},
+		{"quick enough", &intake{load: kit, accepted: []float64{5000, 4999, 5001}, p99: []float64{99}}, ""},
+		{"too slow", &intake{load: kit, accepted: []float64{4999, 4999, 5001}, p99: []float64{99}}, "accepted /s"},
+		{"answers in time", &intake{load: light, accepted: []float64{500}, p99: []float64{20, 20, 21}}, ""},
+		{"answers too late", &intake{load: light, accepted: []float64{500}, p99: []float64{20, 21, 21}}, "answer p99 ms"},
+	}
+	for _, tt := range tests {
+		got := ""
+		for _, f := range tt.of.figures(bare) {
+			if f.Missed {
+				got += f.Name
+			}
+		}
+		if got != tt.missed {
+			t.Errorf("%s: missed %q, want %q", tt.name, got, tt.missed)
+		}
+	}
+}
+
 func near(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 }
 
-func TestEverySectionIsMeasuredOnBothDatabases(t *testing.T) {
+func TestEverySectionIsMeasured(t *testing.T) {
 	t.Parallel()
 	var got []string
 	for _, s := range sections() {
 		got = append(got, s.name)
 	}
-	want := []string{"sqlite-isolation", "postgres-isolation", "sqlite-growth", "postgres-growth", "sqlite-idle", "postgres-idle"}
+	want := []string{"sqlite-isolation", "postgres-isolation", "sqlite-growth", "postgres-growth", "sqlite-idle", "postgres-idle", "sqlite-inbox"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("sections (-want +got):\n%s", diff)
 	}
