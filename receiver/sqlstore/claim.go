@@ -13,11 +13,14 @@ import (
 	"github.com/compliancelayer/compliancelayer/receiver"
 )
 
-// claim leases what is due. What is due is looked for once, and so no more rows are locked
-// than are claimed (PostgreSQL may run a subquery several times). The token is that of the call, with the row's number
+// claim leases what is due, by the index of what is due. PostgreSQL is led twice, because
+// it keeps a plan for any arguments: the clock is read by a select of its own, since it
+// would not look for its value in the index otherwise but read all that waits for a later
+// turn; and what is due is looked for apart, since it may join a subquery with the whole
+// table, or run it several times. The token is that of the call, with the row's number
 // behind it, so that each lease has its own.
 const claim = `with due as materialized (
-		select seq from receiver_inbox where lane = $1 and due_at <= {now} and due_at is not null
+		select seq from receiver_inbox where lane = $1 and due_at <= (select {now}) and due_at is not null
 		order by due_at, seq limit $4{skip})
 	update receiver_inbox set
 		lost = case status when 'working' then lost + 1 else lost end,

@@ -131,7 +131,7 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, items []receiver.Item, o
 func insertion(rows int) string {
 	return "insert into receiver_inbox (lane, id, type, delivery_id, body, received_at, status, due_at) values " +
 		placeholders(rows, 5, "{now}, 'waiting', {now}") +
-		" on conflict (lane, id) do nothing returning lane, id"
+		" on conflict (id, lane) do nothing returning lane, id"
 }
 
 // notNil keeps an empty body from being null.

@@ -42,7 +42,7 @@ func New(ctx context.Context, db *sql.DB) (*Store, error) {
 	if err := check(ctx, db); err != nil {
 		return nil, err
 	}
-	if err := makeTables(ctx, db, d); err != nil {
+	if err := ensureTables(ctx, db, d); err != nil {
 		return nil, err
 	}
 	return &Store{db: db, d: d, writing: make(chan struct{}, 1)}, nil
