@@ -56,7 +56,7 @@ func detect(ctx context.Context, db *sql.DB) (dialect, error) {
 		return sqlite, nil
 	}
 	if err := db.QueryRowContext(ctx, "show server_version").Scan(&text); err != nil {
-		return dialect{}, fmt.Errorf("sqlstore: ask the database what it is (SQLite and PostgreSQL are known): %w", err)
+		return dialect{}, fmt.Errorf("ask the database what it is (SQLite and PostgreSQL are known): %w", err)
 	}
 	return postgres, nil
 }

@@ -2,7 +2,6 @@ package sqlstore_test
 
 import (
 	"database/sql"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,45 +96,6 @@ func TestAMissingFolderIsNamed(t *testing.T) {
 	}
 	if _, err := sqlstore.OpenSQLite(t.Context(), ""); err == nil {
 		t.Error("an empty path was opened")
-	}
-}
-
-// What is answered with 200 must outlive a power cut.
-func TestADatabaseThatDoesNotSyncIsRefused(t *testing.T) {
-	t.Parallel()
-	address, err := url.Parse(pgtest.URL(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lazy := address.Query()
-	lazy.Set("synchronous_commit", "off")
-	address.RawQuery = lazy.Encode()
-	file := "file:" + filepath.Join(t.TempDir(), "a.db") + "?_pragma=journal_mode(wal)&_pragma=synchronous"
-	tests := []struct{ name, driver, address, words string }{
-		{"SQLite, OFF", "sqlite", file + "(off)", "synchronous=FULL"},
-		{"SQLite, NORMAL", "sqlite", file + "(normal)", "synchronous=FULL"},
-		{"SQLite, FULL", "sqlite", file + "(full)", ""},
-		{"SQLite, EXTRA", "sqlite", file + "(extra)", ""},
-		{"PostgreSQL, off", "pgx", address.String(), "synchronous_commit"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			db, err := sql.Open(tt.driver, tt.address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer db.Close()
-			_, err = sqlstore.New(t.Context(), db)
-			if tt.words == "" {
-				if err != nil {
-					t.Errorf("refused: %v", err)
-				}
-				return
-			}
-			if err == nil || !strings.Contains(err.Error(), tt.words) || !strings.Contains(err.Error(), "could be lost") {
-				t.Errorf("error %v, want one that names %s", err, tt.words)
-			}
-		})
 	}
 }
 

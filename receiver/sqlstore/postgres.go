@@ -25,9 +25,9 @@ func OpenPostgres(ctx context.Context, address string) (*Store, error) {
 	}
 	db.SetMaxOpenConns(maxConnections)
 	db.SetMaxIdleConns(maxConnections)
-	s, err := New(ctx, db)
+	s, err := open(ctx, db, postgres)
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, fmt.Errorf("sqlstore: PostgreSQL: %w", errors.Join(err, db.Close()))
 	}
 	s.owned = true
 	return s, nil
@@ -37,10 +37,10 @@ func OpenPostgres(ctx context.Context, address string) (*Store, error) {
 func checkCommits(ctx context.Context, db *sql.DB) error {
 	var commit, fsync string
 	if err := db.QueryRowContext(ctx, "select current_setting('synchronous_commit'), current_setting('fsync')").Scan(&commit, &fsync); err != nil {
-		return fmt.Errorf("sqlstore: ask PostgreSQL how it syncs: %w", err)
+		return fmt.Errorf("ask PostgreSQL how it syncs: %w", err)
 	}
 	if commit == "off" || fsync == "off" {
-		return errors.New("sqlstore: this PostgreSQL answers before a commit is on disk, so events that were answered with 200 could be lost: set synchronous_commit and fsync to on")
+		return errors.New("this PostgreSQL answers before a commit is on disk, so events that were answered with 200 could be lost: set synchronous_commit and fsync to on")
 	}
 	return nil
 }

@@ -34,19 +34,19 @@ const (
 func ensureTables(ctx context.Context, db *sql.DB, d dialect) error {
 	var made bool
 	if err := db.QueryRowContext(ctx, d.exists, versionTable).Scan(&made); err != nil {
-		return fmt.Errorf("sqlstore: look for the tables: %w", err)
+		return fmt.Errorf("look for the tables: %w", err)
 	}
 	if !made {
 		if err := makeTables(ctx, db, d); err != nil {
-			return fmt.Errorf("sqlstore: make the tables: %w", err)
+			return fmt.Errorf("make the tables: %w", err)
 		}
 	}
 	var found int
 	if err := db.QueryRowContext(ctx, "select version from "+versionTable).Scan(&found); err != nil {
-		return fmt.Errorf("sqlstore: look at the version of the tables: %w", err)
+		return fmt.Errorf("look at the version of the tables: %w", err)
 	}
 	if found > version {
-		return fmt.Errorf("sqlstore: a newer release has changed the tables receiver_inbox to version %d, and this one knows version %d: run the newer one", found, version)
+		return fmt.Errorf("a newer release has changed the tables receiver_inbox to version %d, and this one knows version %d: run the newer one", found, version)
 	}
 	return nil
 }

@@ -29,6 +29,10 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if place := os.Getenv(envVictim); place != "" {
+		fmt.Fprintln(os.Stderr, beVictim(place))
+		os.Exit(1)
+	}
 	os.Exit(pgtest.Run(m))
 }
 

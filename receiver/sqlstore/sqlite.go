@@ -44,9 +44,9 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: open the SQLite file: %w", err)
 	}
-	s, err := New(ctx, db)
+	s, err := open(ctx, db, sqlite)
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, fmt.Errorf("sqlstore: the SQLite file %s: %w", path, errors.Join(err, db.Close()))
 	}
 	s.owned = true
 	return s, nil
@@ -58,14 +58,22 @@ func isFolder(path string) bool {
 }
 
 // checkDurable refuses a SQLite database that answers before what it was given is on
-// disk.
+// disk, or that a power cut could leave in pieces.
 func checkDurable(ctx context.Context, db *sql.DB) error {
+	var file, journal string
 	var synchronous int
-	if err := db.QueryRowContext(ctx, "pragma synchronous").Scan(&synchronous); err != nil {
-		return fmt.Errorf("sqlstore: ask SQLite how it syncs: %w", err)
+	const ask = "select l.file, j.journal_mode, s.synchronous from pragma_database_list as l, pragma_journal_mode as j, pragma_synchronous as s where l.name = 'main'"
+	if err := db.QueryRowContext(ctx, ask).Scan(&file, &journal, &synchronous); err != nil {
+		return fmt.Errorf("ask SQLite how it keeps what it is given: %w", err)
 	}
-	if synchronous < 2 {
-		return errors.New("sqlstore: this SQLite database does not sync every commit, so events that were answered with 200 could be lost: open it with synchronous=FULL (_pragma=synchronous(full))")
+	const lose = "so events that were answered with 200 could be lost"
+	switch {
+	case file == "":
+		return errors.New("this SQLite database is in memory, " + lose + ": open a file (for a test there is package memstore)")
+	case journal == "memory" || journal == "off":
+		return fmt.Errorf("this SQLite database has journal_mode=%s, %s: open it with journal_mode=WAL (_pragma=journal_mode(wal))", journal, lose)
+	case synchronous < 2: // 2 is FULL, 3 EXTRA
+		return errors.New("this SQLite database does not sync every commit, " + lose + ": open it with synchronous=FULL (_pragma=synchronous(full))")
 	}
 	return nil
 }

@@ -33,8 +33,17 @@ type Store struct {
 func New(ctx context.Context, db *sql.DB) (*Store, error) {
 	d, err := detect(ctx, db)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("sqlstore: %w", err)
 	}
+	s, err := open(ctx, db, d)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: %w", err)
+	}
+	return s, nil
+}
+
+// open makes a store on a database, if that keeps what it says it keeps.
+func open(ctx context.Context, db *sql.DB, d dialect) (*Store, error) {
 	check := checkCommits
 	if d.name == sqlite.name {
 		check = checkDurable
