@@ -14,6 +14,9 @@ type dialect struct {
 	// skip goes behind a select that claims: rows that another session is claiming are
 	// passed over. SQLite has one writer at a time, so there are none.
 	skip string
+	// mark stands for the next parameter of a statement that has very many: SQLite looks
+	// for the name of each among the names of all, so there they have none.
+	mark string
 	// exists asks whether a table $1 is there.
 	exists string
 	// schema makes the table.
@@ -23,6 +26,7 @@ type dialect struct {
 var sqlite = dialect{
 	name:   "SQLite",
 	now:    "cast(unixepoch('subsec') * 1000 as integer)",
+	mark:   "?",
 	exists: "select exists (select 1 from sqlite_master where type = 'table' and name = $1)",
 	schema: `create table if not exists receiver_inbox (
 			seq integer primary key autoincrement,
@@ -38,6 +42,7 @@ var postgres = dialect{
 	name:   "PostgreSQL",
 	now:    "(extract(epoch from clock_timestamp()) * 1000)::bigint",
 	skip:   " for update skip locked",
+	mark:   "$%d",
 	exists: "select to_regclass($1) is not null",
 	schema: `create table if not exists receiver_inbox (
 			seq bigint generated always as identity primary key,

@@ -21,9 +21,9 @@ type question struct {
 }
 
 // often are the statements of receiving and working off.
-func often() []question {
+func often(d dialect) []question {
 	return []question{
-		{"put", insertion(4), 20, false},
+		{"put", d.insertion(4), 20, false},
 		{"begin", begin + columnsWith("body"), 4, false},
 		{"claim", claim + columnsWith("body") + ", seq", 4, false},
 		{"next", next, 1, false},
@@ -71,7 +71,7 @@ func TestSQLiteAnswersByIndexes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, q := range append(often(), seldom()...) {
+	for _, q := range append(often(s.d), seldom()...) {
 		rows, err := s.db.QueryContext(t.Context(), "explain query plan "+s.text(q.text), make([]any, q.parameters)...)
 		if err != nil {
 			t.Fatalf("%s: %v", q.name, err)
@@ -113,14 +113,14 @@ func TestPostgresAnswersByIndexes(t *testing.T) {
 	}
 	defer s.Close()
 	fill(t, s, 300)
-	for _, q := range often() {
+	for _, q := range often(s.d) {
 		wantNoWalk(t, "few rows", q, keptPlan(t, s, q))
 	}
 	fill(t, s, 50_000)
 	if _, err := s.db.ExecContext(t.Context(), "analyze receiver_inbox"); err != nil {
 		t.Fatal(err)
 	}
-	for _, q := range append(often(), seldom()...) {
+	for _, q := range append(often(s.d), seldom()...) {
 		wantNoWalk(t, "many rows", q, keptPlan(t, s, q))
 	}
 }

@@ -7,7 +7,10 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
+	"github.com/compliancelayer/compliancelayer/receiver"
 )
 
 // maxConnections bounds the connections of a store of its own.
@@ -43,4 +46,38 @@ func checkCommits(ctx context.Context, db *sql.DB) error {
 		return errors.New("this PostgreSQL answers before a commit is on disk, so events that were answered with 200 could be lost: set synchronous_commit and fsync to on")
 	}
 	return nil
+}
+
+// errNotTogether: this database or its driver takes one statement at a time.
+var errNotTogether = errors.New("one statement at a time")
+
+// recordTogether writes ends in one round trip, by what the driver pgx has beyond
+// database/sql. Statements that are sent together are one transaction.
+func (s *Store) recordTogether(ctx context.Context, ends []receiver.End, lost []bool) error {
+	if s.d.name != postgres.name {
+		return errNotTogether
+	}
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("find a connection: %w", err)
+	}
+	defer conn.Close()
+	return conn.Raw(func(driver any) error {
+		c, ok := driver.(*stdlib.Conn)
+		if !ok { // one that a program has wrapped
+			return errNotTogether
+		}
+		var batch pgx.Batch
+		for i, end := range ends {
+			statement, args := ending(end)
+			batch.Queue(s.text(statement), args...).Exec(func(tag pgconn.CommandTag) error {
+				lost[i] = tag.RowsAffected() == 0
+				return nil
+			})
+		}
+		if err := c.Conn().SendBatch(ctx, &batch).Close(); err != nil {
+			return fmt.Errorf("write how events ended: %w", err)
+		}
+		return nil
+	})
 }

@@ -57,7 +57,7 @@ func (s *Store) insertions(rows int) (texts []string) {
 			size /= 2
 			continue
 		}
-		texts = append(texts, insertion(size))
+		texts = append(texts, s.d.insertion(size))
 		if rows -= size; rows >= size { // more of the same size
 			rows %= size
 		}
@@ -100,7 +100,7 @@ func once(items []receiver.Item) (order []int, places map[receiver.Key]int) {
 
 // insert keeps the items at these places that are not known, and says which those are.
 func (s *Store) insert(ctx context.Context, tx *sql.Tx, items []receiver.Item, order []int, places map[receiver.Key]int, fresh []bool) error {
-	statement, err := s.in(ctx, tx, insertion(len(order)))
+	statement, err := s.in(ctx, tx, s.d.insertion(len(order)))
 	if err != nil {
 		return err
 	}
@@ -128,9 +128,9 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, items []receiver.Item, o
 }
 
 // insertion inserts so many rows.
-func insertion(rows int) string {
+func (d dialect) insertion(rows int) string {
 	return "insert into receiver_inbox (lane, id, type, delivery_id, body, received_at, status, due_at) values " +
-		placeholders(rows, 5, "{now}, 'waiting', {now}") +
+		d.placeholders(rows, 5, "{now}, 'waiting', {now}") +
 		" on conflict (id, lane) do nothing returning lane, id"
 }
 
@@ -155,7 +155,7 @@ const begin = `update receiver_inbox set
 // Begin is part of [receiver.Store].
 func (s *Store) Begin(ctx context.Context, item receiver.Item, lease time.Duration) (receiver.Item, receiver.Standing, error) {
 	found, standing := item, receiver.Busy
-	if err := s.prepare(ctx, insertion(1), begin+columnsWith("body")); err != nil {
+	if err := s.prepare(ctx, s.d.insertion(1), begin+columnsWith("body")); err != nil {
 		return item, "", err
 	}
 	err := s.inTx(ctx, func(tx *sql.Tx) error {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,10 +28,22 @@ func (s *Store) Record(ctx context.Context, ends []receiver.End) ([]bool, error)
 	if len(ends) == 0 {
 		return lost, nil
 	}
-	if err := s.prepare(ctx, endWaiting, endForGood, endForgotten); err != nil {
+	err := s.recordTogether(ctx, ends, lost)
+	if errors.Is(err, errNotTogether) {
+		err = s.recordEach(ctx, ends, lost)
+	}
+	if err != nil {
 		return nil, err
 	}
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
+	return lost, nil
+}
+
+// recordEach writes one end after the other.
+func (s *Store) recordEach(ctx context.Context, ends []receiver.End, lost []bool) error {
+	if err := s.prepare(ctx, endWaiting, endForGood, endForgotten); err != nil {
+		return err
+	}
+	return s.inTx(ctx, func(tx *sql.Tx) error {
 		for i, end := range ends {
 			held, err := s.end(ctx, tx, end)
 			if err != nil {
@@ -40,22 +53,11 @@ func (s *Store) Record(ctx context.Context, ends []receiver.End) ([]bool, error)
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return lost, nil
 }
 
 // end writes an end, and says whether its lease still held.
 func (s *Store) end(ctx context.Context, tx *sql.Tx, end receiver.End) (held bool, err error) {
-	statement, args := endForGood, []any{end.Key.Lane, end.Key.ID, end.Token, string(end.To), count(end.Counts), end.Unsure, legible(end.Error)}
-	switch end.To {
-	case receiver.Waiting:
-		statement = endWaiting
-		args = []any{end.Key.Lane, end.Key.ID, end.Token, end.Back, end.Delay.Milliseconds(), count(end.Counts), end.Unsure, legible(end.Error)}
-	case "":
-		statement, args = endForgotten, args[:3]
-	}
+	statement, args := ending(end)
 	prepared, err := s.in(ctx, tx, statement)
 	if err != nil {
 		return false, err
@@ -69,6 +71,19 @@ func (s *Store) end(ctx context.Context, tx *sql.Tx, end receiver.End) (held boo
 		return false, fmt.Errorf("write how an event ended: %w", err)
 	}
 	return n == 1, nil
+}
+
+// ending gives the statement that writes an end.
+func ending(end receiver.End) (statement string, args []any) {
+	statement, args = endForGood, []any{end.Key.Lane, end.Key.ID, end.Token, string(end.To), count(end.Counts), end.Unsure, legible(end.Error)}
+	switch end.To {
+	case receiver.Waiting:
+		statement = endWaiting
+		args = []any{end.Key.Lane, end.Key.ID, end.Token, end.Back, end.Delay.Milliseconds(), count(end.Counts), end.Unsure, legible(end.Error)}
+	case "":
+		statement, args = endForgotten, args[:3]
+	}
+	return statement, args
 }
 
 // legible makes any bytes a text that PostgreSQL takes. Errors quote what others

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -179,9 +180,9 @@ func moment(millis int64) time.Time {
 	return time.UnixMilli(millis).UTC()
 }
 
-// placeholders writes ($1, $2, ...), ($4, ...): rows of so many parameters, each with
+// placeholders writes (m, m, ...), (m, m, ...): rows of so many parameters, each with
 // what is the same in all behind it.
-func placeholders(rows, each int, same string) string {
+func (d dialect) placeholders(rows, each int, same string) string {
 	var b strings.Builder
 	for r := range rows {
 		if r > 0 {
@@ -189,7 +190,7 @@ func placeholders(rows, each int, same string) string {
 		}
 		b.WriteString("(")
 		for i := range each {
-			fmt.Fprintf(&b, "$%d, ", r*each+i+1)
+			b.WriteString(strings.Replace(d.mark, "%d", strconv.Itoa(r*each+i+1), 1) + ", ")
 		}
 		b.WriteString(same + ")")
 	}
