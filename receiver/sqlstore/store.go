@@ -29,8 +29,9 @@ type Store struct {
 
 // New makes a store on a database that the program has open, by the driver sqlite
 // (modernc.org/sqlite), pgx (github.com/jackc/pgx/v5/stdlib) or one that speaks as they
-// do. It makes the table receiver_inbox if there is none. A SQLite file should be
-// opened with _txlock=immediate and a busy_timeout, as [OpenSQLite] does.
+// do. It makes the tables receiver_inbox and receiver_inbox_version if there are none, and
+// refuses a database that may lose what it was given. A SQLite file should be opened with
+// _txlock=immediate and a busy_timeout, as [OpenSQLite] does.
 func New(ctx context.Context, db *sql.DB) (*Store, error) {
 	d, err := detect(ctx, db)
 	if err != nil {
