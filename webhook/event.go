@@ -126,7 +126,7 @@ func ParseEvent(body []byte) (Event, error) {
 	}
 	createdAt, _ := text(members["created_at"])
 	at, err := time.Parse(time.RFC3339, createdAt)
-	if err != nil {
+	if err != nil || !strictTime(createdAt) {
 		return Event{}, fmt.Errorf("%w: created_at is missing or not an RFC 3339 time", ErrBadEvent)
 	}
 	event.CreatedAt = at.UTC()
@@ -134,6 +134,21 @@ func ParseEvent(body []byte) (Event, error) {
 		return Event{}, fmt.Errorf("%w: data is missing", ErrBadEvent)
 	}
 	return event, nil
+}
+
+// strictTime refuses what time.Parse takes beyond RFC 3339: an hour of one digit, a
+// comma before the decimals and zones that are more than a day away. Libraries of other
+// languages refuse them as well.
+func strictTime(parsed string) bool {
+	const hourEnd, secondEnd = len("2006-01-02T15"), len("2006-01-02T15:04:05")
+	if parsed[hourEnd] != ':' || parsed[secondEnd] == ',' {
+		return false
+	}
+	if strings.HasSuffix(parsed, "Z") {
+		return true
+	}
+	hours, minutes := parsed[len(parsed)-len("00:00"):len(parsed)-len(":00")], parsed[len(parsed)-len("00"):]
+	return hours < "24" && minutes < "60"
 }
 
 // text reads a JSON string; ok is false for everything else and for the empty string.
