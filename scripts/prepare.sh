@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes sure that what the tests need besides Go is there. As root on Debian or
 # Ubuntu it installs what is missing; elsewhere it says what to install and
-# fails. axe-core comes from npm into .cache. When all is there it does nothing
-# and says nothing.
+# fails. axe-core and what the library and the examples for Node are tested with come
+# from npm into .cache. When all is there it does nothing and says nothing.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -39,6 +39,19 @@ have_languages() {
 	done
 }
 
+# new_node: Fastify needs this version; the library itself runs on 18.
+new_node() {
+	node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'
+}
+
+# What comes from npm lies in the same places below .cache/node as in the tree.
+node_folders="clients/node examples/node"
+
+# have_modules reports whether the modules of a folder are there, as its lock file says.
+have_modules() {
+	cmp -s "$1/package.json" ".cache/node/$1/package.json" && cmp -s "$1/package-lock.json" ".cache/node/$1/complete"
+}
+
 # right_axe reports whether a file is axe-core of the version above.
 right_axe() {
 	[ -f "$1" ] || return 1
@@ -52,7 +65,7 @@ missing() {
 	have_compiler || printf ' gcc libc6-dev'
 	have_browser || printf ' chromium'
 	have_languages || printf ' nodejs python3 php-cli ruby'
-	right_axe "$axe" || command -v npm >/dev/null 2>&1 || printf ' npm'
+	command -v npm >/dev/null 2>&1 || printf ' npm'
 	command -v make >/dev/null 2>&1 || printf ' make'
 }
 
@@ -102,6 +115,31 @@ fetch_axe() {
 	mv "$folder/package/axe.min.js" "$axe"
 }
 
+# fetch_modules installs the modules that a folder's lock file names. A copy of the lock
+# file says that all of them came.
+fetch_modules() {
+	echo "fetching: modules of $1"
+	into=.cache/node/$1
+	rm -rf "$into"
+	mkdir -p "$into"
+	cp "$1/package.json" "$1/package-lock.json" "$into"
+	log=$(npm ci --silent --no-audit --no-fund --ignore-scripts --prefix "$into" 2>&1) || {
+		echo "$log" >&2
+		echo "error: the modules of $1 could not be fetched from npm" >&2
+		echo "hint: npm ci in $into where there is a network; then cp $1/package-lock.json $into/complete" >&2
+		exit 1
+	}
+	mv "$into/package-lock.json" "$into/complete"
+}
+
 packages=$(missing)
 [ -z "$packages" ] || install "$packages"
+new_node || {
+	echo "error: the examples need Node 20.19 or newer, and this is $(node --version)" >&2
+	echo "hint: https://nodejs.org/en/download" >&2
+	exit 1
+}
 right_axe "$axe" || fetch_axe
+for folder in $node_folders; do
+	have_modules "$folder" || fetch_modules "$folder"
+done

@@ -1,0 +1,142 @@
+"""A receiver with nothing but Python: it verifies, keeps the event in SQLite before it
+answers, and handles it afterwards.
+
+    COMPLIANCELAYER_SECRET=whsec_... LISTEN=127.0.0.1:8090 python3 receiver.py
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from compliancelayer_webhooks import Event, WebhookError, check_secrets, parse, unwrap
+
+SECRETS = os.environ.get("COMPLIANCELAYER_SECRET", "")  # two during a rotation, with a comma between
+LIMIT = 1 << 20
+ATTEMPTS = 3
+
+# A copy is known by its id; done_at is set after the work, so that a crash repeats it.
+SCHEMA = """
+create table if not exists events (
+    id text primary key, body blob not null, kept_at real not null,
+    attempts integer not null default 0, next_at real not null default 0, done_at real, error text
+)"""
+
+
+def database() -> sqlite3.Connection:
+    db = sqlite3.connect("events.db", timeout=10)
+    db.execute("pragma journal_mode = wal")
+    db.execute("pragma synchronous = full")  # on disk before the sender is answered
+    return db
+
+
+def keep(event: Event, body: bytes) -> bool:
+    """Keeps an event; False when it was here before. One statement, so that of two copies at once one is new."""
+    db = database()
+    try:
+        with db:
+            return db.execute("insert into events (id, body, kept_at) values (?, ?, ?) on conflict do nothing", (event.id, body, time.time())).rowcount == 1
+    finally:
+        db.close()
+
+
+def handle(event: Event) -> None:
+    """What is done with an event. It may run twice for one, after a crash."""
+    if event.test:
+        print("it works:", event.data.get("message"))
+    elif event.type == "scan.completed":
+        print(event.data["domain"], event.data["score"], event.data["grade"])
+    elif event.type == "alert.triggered":
+        print(event.data["severity"], event.data["title"], event.data["domain"])
+    # New types may be added: nothing to do for them.
+
+
+def work(stop: threading.Event, kept: threading.Event) -> None:
+    """Handles what was kept, oldest first: three attempts, after 2 s and 4 s, then its error stays."""
+    db = database()
+    while not stop.is_set():
+        kept.clear()
+        with db:
+            db.execute("delete from events where done_at < ?", (time.time() - 7 * 86400,))
+        row = db.execute(
+            "select id, body, attempts from events where done_at is null and attempts < ? and next_at <= ? order by kept_at limit 1", (ATTEMPTS, time.time())
+        ).fetchone()
+        if row is None:
+            kept.wait(1)
+            continue
+        event_id, body, attempts = row
+        try:
+            handle(parse(body))
+        except Exception as error:
+            print(f"event {event_id}, attempt {attempts + 1}: {error!r}", file=sys.stderr)
+            with db:
+                db.execute("update events set attempts = attempts + 1, next_at = ?, error = ? where id = ?", (time.time() + 2 * 2**attempts, repr(error), event_id))
+        else:
+            with db:
+                db.execute("update events set done_at = ? where id = ?", (time.time(), event_id))
+    db.close()
+
+
+class Receiver(BaseHTTPRequestHandler):
+    timeout = 10  # seconds for a slow sender
+    kept = threading.Event()
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if self.path != "/webhooks/compliancelayer":
+            return self.answer(404, "not found")
+        if not (length.isascii() and length.isdigit()):
+            return self.answer(411, "length required")
+        if len(length) > 7 or int(length) > LIMIT:
+            return self.answer(413, "too large")
+        body = self.rfile.read(int(length))
+        try:
+            event = unwrap(self.headers, body, SECRETS)
+        except WebhookError as error:
+            print(error, file=sys.stderr)
+            return self.answer(error.status, error.code)
+        try:
+            new = keep(event, body)
+        except sqlite3.Error as error:
+            print(error, file=sys.stderr)
+            return self.answer(503, "not kept")  # the sender comes again
+        self.kept.set()
+        self.answer(200, "kept" if new else "known")
+
+    def answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+
+def main() -> None:
+    check_secrets(SECRETS)
+    with database() as db:
+        db.execute(SCHEMA)
+    db.close()
+    host, _, port = os.environ.get("LISTEN", "127.0.0.1:8090").rpartition(":")
+    server = ThreadingHTTPServer((host, int(port)), Receiver)
+    stop = threading.Event()
+    worker = threading.Thread(target=work, args=(stop, Receiver.kept))
+    worker.start()
+    # shutdown waits for serve_forever, which this very thread is in.
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    print(f"listening on {host}:{port}", flush=True)
+    try:
+        server.serve_forever(poll_interval=0.1)
+    finally:
+        server.server_close()
+        stop.set()
+        Receiver.kept.set()
+        worker.join()
+
+
+if __name__ == "__main__":
+    main()
