@@ -29,7 +29,7 @@ build: ## Build bin/compliancelayer, static and without cgo
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/compliancelayer ./cmd/compliancelayer
 
 .PHONY: prepare
-prepare: ## Install what the tests need (PostgreSQL, Chromium, a C compiler, axe-core, PHP, Ruby ...), or say what is missing
+prepare: ## Install what the tests need (PostgreSQL, Redis, Chromium, a C compiler, axe-core, PHP, Ruby ...), or say what is missing
 	@scripts/prepare.sh
 
 .PHONY: test

@@ -37,7 +37,7 @@ var detours = []importBan{
 	{
 		packages: []string{"os/exec"},
 		in:       []string{"..."},
-		except:   []string{"internal/pgtest", "internal/bench", "internal/crash", "scripts/...", "receiver/relay"},
+		except:   []string{"internal/pgtest", "internal/redistest", "internal/bench", "internal/crash", "scripts/...", "receiver/relay"},
 		why:      "the program starts no other one: what that one connects to, nobody checks; but the one that an operator names in their own relay.yaml",
 	},
 	{
@@ -69,6 +69,7 @@ var modules = []foreign{
 	{"github.com/prometheus/client_golang", []string{"internal/metrics", "receiver", "receiver/relay"}, "metrics, which are asked for and not sent"},
 	{"github.com/santhosh-tekuri/jsonschema/v6", []string{"internal/catalog"}, "schemas; catalog keeps it from loading any by itself"},
 	{"github.com/wneessen/go-mail", []string{"internal/mail"}, "speaks SMTP, over connections that egress makes"},
+	{"github.com/redis/go-redis/v9", []string{"receiver/redisstore", "internal/redistest"}, "Redis; it connects by itself, to the operator's own server, as a database's driver does"},
 	{"go.opentelemetry.io/otel", []string{"internal/telemetry"}, "spans"},
 	{"go.opentelemetry.io/contrib/exporters/autoexport", []string{"internal/telemetry"}, "sends spans, to where the operator's environment says and nobody else can"},
 	{"go.yaml.in/yaml/v4", nil, "the file of settings"},

@@ -53,6 +53,7 @@ var rooms = []room{
 	{"internal/seal", nil, "encryption knows bytes and keys, not what they are for"},
 	{"internal/egress", nil, "the one way out is easier to trust when it knows nobody"},
 	{"internal/pgtest", nil, "a database server for tests knows nothing of what is stored in it"},
+	{"internal/redistest", nil, "a Redis for tests knows nothing of what is kept in it"},
 	{"internal/longlog", nil, "fills tables for tests of what is read from them; it knows the tables and no rule"},
 	{"internal/evidence", nil, "what a test found out is numbers and words"},
 	{"internal/failpoint", nil, "whoever takes a step at which the program may die names it here; in the released program nothing of it is left"},
@@ -115,8 +116,8 @@ var importBans = []importBan{
 			"github.com/jackc/pgx", "github.com/lib/pq", "github.com/mattn/go-sqlite3", "github.com/ncruces/go-sqlite3",
 			"github.com/redis/go-redis", "modernc.org/sqlite", "zombiezen.com/go/sqlite",
 		},
-		except: []string{"internal/store/sqlstore", "internal/pgtest", "internal/longlog", "internal/bench", "receiver/..."},
-		why:    "only sqlstore, the receiver's stores and pgtest know a database driver, and longlog and bench, which fill tables with millions of rows; everybody else speaks the store's verbs",
+		except: []string{"internal/store/sqlstore", "internal/pgtest", "internal/redistest", "internal/longlog", "internal/bench", "receiver/..."},
+		why:    "only sqlstore, the receiver's stores, pgtest and redistest know a database driver, and longlog and bench, which fill tables with millions of rows; everybody else speaks the store's verbs",
 	},
 	{
 		packages: []string{"context", "crypto/rand", "database/sql", "io", "log", "math/rand", "net", "os"},

@@ -22,6 +22,11 @@ have_postgres() {
 	return 1
 }
 
+# A Redis server is looked for where internal/redistest looks for it. Another one is not enough: some tests kill theirs.
+have_redis() {
+	command -v redis-server >/dev/null 2>&1
+}
+
 # The race detector needs a C compiler on Linux.
 have_compiler() {
 	command -v "$(go env CC)" >/dev/null 2>&1
@@ -62,6 +67,7 @@ right_axe() {
 # missing prints the packages to install, each after a space; nothing when all is there.
 missing() {
 	have_postgres || printf ' postgresql'
+	have_redis || printf ' redis-server'
 	have_compiler || printf ' gcc libc6-dev'
 	have_browser || printf ' chromium'
 	have_languages || printf ' nodejs python3 php-cli ruby'
@@ -73,7 +79,7 @@ missing() {
 advise() {
 	echo "error: the tests need programs that are not installed:$1" >&2
 	echo "hint: Debian, Ubuntu: sudo apt-get install$1" >&2
-	echo "hint: macOS: brew install postgresql chromium node python php ruby (the compiler comes with xcode-select --install)" >&2
+	echo "hint: macOS: brew install postgresql redis chromium node python php ruby (the compiler comes with xcode-select --install)" >&2
 	exit 1
 }
 

@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/compliancelayer/compliancelayer/internal/redistest"
+	"github.com/compliancelayer/compliancelayer/receiver"
 	"github.com/compliancelayer/compliancelayer/receiver/redisstore"
 	"github.com/compliancelayer/compliancelayer/receiver/storetest"
 )
@@ -18,21 +21,98 @@ import (
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	address := redistest.URL(t)
+	beside := connect(t, address)
 	storetest.Run(t, func(t *testing.T) storetest.Subject {
 		prefix := "test:" + rand.Text()
 		s, err := redisstore.Open(t.Context(), address, redisstore.Config{Prefix: prefix})
-		if err != nil {
-			t.Fatalf("Open: %v", err)
-		}
-		beside := connect(t, address)
-		t.Cleanup(func() {
-			removeKeys(t, beside, prefix)
-			if err := s.Close(); err != nil {
-				t.Errorf("Close: %v", err)
-			}
-		})
-		return storetest.Subject{Store: s, Pass: func(d time.Duration) { makeOlder(t, beside, prefix, d) }}
+		return subject(t, s, err, beside, prefix)
 	})
+}
+
+// A cluster's client finds the node of a step by its key. (That all keys are in one
+// slot, a cluster of one node does not tell: see the next test.)
+func TestConformanceInACluster(t *testing.T) {
+	t.Parallel()
+	server := redistest.New(t, "--cluster-enabled", "yes")
+	beside := connect(t, server.URL())
+	becomeCluster(t, beside)
+	socket := strings.TrimPrefix(server.URL(), "unix://")
+	client := redis.NewClusterClient(&redis.ClusterOptions{
+		Addrs: []string{socket},
+		ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) {
+			return []redis.ClusterSlot{{Start: 0, End: 16383, Nodes: []redis.ClusterNode{{Addr: socket}}}}, nil
+		},
+		Dialer: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	})
+	t.Cleanup(func() { client.Close() })
+	storetest.Run(t, func(t *testing.T) storetest.Subject {
+		prefix := "test:" + rand.Text()
+		s, err := redisstore.New(t.Context(), client, redisstore.Config{Prefix: prefix})
+		return subject(t, s, err, beside, prefix)
+	})
+}
+
+func TestAllKeysAreUnderOneHashTag(t *testing.T) {
+	t.Parallel()
+	server := redistest.New(t)
+	s, beside := open(t, server.URL()), connect(t, server.URL())
+	for _, to := range []receiver.Status{receiver.Waiting, receiver.Done, receiver.Failed} {
+		item, _, err := s.Begin(t.Context(), receiver.Item{Lane: "a}{b", ID: "{" + string(to) + "}"}, time.Hour)
+		if err != nil {
+			t.Fatalf("Begin: %v", err)
+		}
+		if _, err := s.Record(t.Context(), []receiver.End{{Key: item.Key(), Token: item.Token, To: to}}); err != nil {
+			t.Fatalf("Record: %v", err)
+		}
+	}
+	// The number, the names, the lanes, three items, their statuses, what is due, and
+	// two kinds of what has ended.
+	keys := keysLike(t, beside, "")
+	if len(keys) != 12 {
+		t.Errorf("%d keys, want 12: %q", len(keys), keys)
+	}
+	for _, key := range keys {
+		if !strings.HasPrefix(key, "{"+redisstore.DefaultPrefix+"}") {
+			t.Errorf("the key %q is under another tag", key)
+		}
+	}
+}
+
+// becomeCluster gives a server all slots, and returns when it takes commands for them.
+func becomeCluster(t *testing.T, server *redis.Client) {
+	t.Helper()
+	if err := server.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
+		t.Fatalf("take all slots: %v", err)
+	}
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		info, err := server.ClusterInfo(t.Context()).Result()
+		if err != nil {
+			t.Fatalf("look at the cluster: %v", err)
+		}
+		if strings.Contains(info, "cluster_state:ok") {
+			return
+		}
+		<-again.C
+	}
+}
+
+// subject is a store whose times a second connection makes older.
+func subject(t *testing.T, s *redisstore.Store, err error, beside *redis.Client, prefix string) storetest.Subject {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("open the store: %v", err)
+	}
+	t.Cleanup(func() {
+		removeKeys(t, beside, prefix)
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return storetest.Subject{Store: s, Pass: func(d time.Duration) { makeOlder(t, beside, prefix, d) }}
 }
 
 // connect gives a client of its own.

@@ -138,6 +138,8 @@ func TestNothingThatWasAnsweredIsLostWhenTheServerIsKilled(t *testing.T) {
 		if err := server.Up(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		// A connection of its own: for a moment the other goes on saying what it found.
+		s = open(t, server.URL())
 		a.judge(t, s)
 		// What is left over would be claimed by the workers of the next round.
 		for items := []receiver.Item{{}}; len(items) > 0; {
