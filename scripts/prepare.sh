@@ -103,22 +103,23 @@ install() {
 # fetch_axe puts axe-core in its place, whole or not at all.
 fetch_axe() {
 	echo "fetching: axe-core $axe_version"
-	folder=$(mktemp -d)
-	trap 'rm -rf "$folder"' EXIT
-	log=$(npm pack --silent --pack-destination "$folder" "axe-core@$axe_version" 2>&1) || {
+	# A name of its own: it is read at the very end.
+	unpacked=$(mktemp -d)
+	trap 'rm -rf "$unpacked"' EXIT
+	log=$(npm pack --silent --pack-destination "$unpacked" "axe-core@$axe_version" 2>&1) || {
 		echo "$log" >&2
 		echo "error: axe-core could not be fetched from npm" >&2
 		echo "hint: npm pack axe-core@$axe_version where there is a network; put package/axe.min.js of it at $axe" >&2
 		exit 1
 	}
-	tar -xzf "$folder/axe-core-$axe_version.tgz" -C "$folder" package/axe.min.js
-	if ! right_axe "$folder/package/axe.min.js"; then
+	tar -xzf "$unpacked/axe-core-$axe_version.tgz" -C "$unpacked" package/axe.min.js
+	if ! right_axe "$unpacked/package/axe.min.js"; then
 		echo "error: what npm has as axe-core $axe_version is not what scripts/prepare.sh expects: its SHA-256 is $sum" >&2
 		echo "hint: somebody may have changed it on the way; look before you change the sum in the script" >&2
 		exit 1
 	fi
 	mkdir -p "$(dirname "$axe")"
-	mv "$folder/package/axe.min.js" "$axe"
+	mv "$unpacked/package/axe.min.js" "$axe"
 }
 
 # fetch_modules installs the modules that a folder's lock file names. A copy of the lock
