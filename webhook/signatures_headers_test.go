@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/compliancelayer/compliancelayer/webhook"
@@ -302,7 +303,7 @@ func (l *caseList) names() {
 	}{
 		{"upper case", strings.ToUpper},
 		{"lower case", strings.ToLower},
-		{"net/http's case", func(s string) string { return strings.ReplaceAll(strings.Title(strings.ToLower(s)), "_", "-") }}, //nolint:staticcheck // ASCII only
+		{"net/http's case", http.CanonicalHeaderKey},
 		{"mixed case", func(s string) string { return strings.NewReplacer("e", "E", "i", "I", "S", "s").Replace(s) }},
 	} {
 		l.add("name, standard: "+tt.name, wantStandard.with(caseEvent), caseBody, renamed(tt.change, right...)...)
