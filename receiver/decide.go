@@ -11,6 +11,9 @@ const (
 	// maxLost is how often a process may end while it handles an event before the
 	// event is taken to be what ends it.
 	maxLost = 10
+	// suspect is how often it may before the event is worked off alone, since it may be
+	// the one.
+	suspect = 2
 	// maxError bounds what is kept of an error, in bytes: enough for a stack.
 	maxError = 4 << 10
 )

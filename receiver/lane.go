@@ -41,6 +41,7 @@ type lane struct {
 	stop   context.CancelFunc
 	ended  chan struct{}
 	short  atomic.Bool // fill waits for room
+	wary   bool        // what was claimed last had suspects in it; only fill knows it
 
 	mu      sync.Mutex
 	tokens  map[string]*string // of what is in hand here, by id
@@ -143,12 +144,20 @@ func (l *lane) fill(ctx context.Context, hands chan struct{}, work chan<- claime
 		return time.Second
 	}
 	l.short.Store(false)
+	var suspects []claimed
 	for _, item := range items {
 		if l.adopt(item) {
 			continue
 		}
-		hands <- struct{}{} // there is room: nobody else fills it
-		work <- claimed{item, begin}
+		if c := (claimed{item, begin}); item.Lost >= suspect {
+			suspects = append(suspects, c)
+		} else {
+			hands <- struct{}{} // there is room: nobody else fills it
+			work <- c
+		}
+	}
+	if l.wary = len(suspects) > 0; l.wary {
+		l.alone(ctx, suspects, hands, work)
 	}
 	if next < 0 {
 		return idleLook
@@ -156,13 +165,39 @@ func (l *lane) fill(ctx context.Context, hands chan struct{}, work chan<- claime
 	return min(next, idleLook)
 }
 
+// alone has the first of the suspects worked off with nothing else in hand, so that it takes
+// nothing along if it is what ends the process; the others go back until their turn.
+func (l *lane) alone(ctx context.Context, suspects []claimed, hands chan struct{}, work chan<- claimed) {
+	var back sync.WaitGroup
+	for _, c := range suspects[1:] {
+		back.Go(func() { l.finish(ctx, untried(c.Item), false) })
+	}
+	back.Wait()
+	for range cap(hands) {
+		hands <- struct{}{} // each is there when one that was in hand has ended
+	}
+	work <- suspects[0]
+	hands <- struct{}{}
+	for range cap(hands) {
+		<-hands
+	}
+}
+
+// untried is the end of an item that goes back to its place.
+func untried(item Item) End {
+	return End{Key: item.Key(), To: Waiting, Back: true, Unsure: item.Unsure, Error: item.Error}
+}
+
 // room is how many more items the lane takes: few if its handlers are slow, one in hand if
-// it is ordered. Small room beside much in hand is left to grow, because each claim is a
+// it is ordered or may have suspects. Small room beside much in hand is left to grow, because each claim is a
 // commit.
 func (l *lane) room(inHand int) int {
 	most := l.Workers * (1 + ahead)
 	if l.Ordered || l.r.metrics.slow(l.Name) {
 		most = l.Workers
+	}
+	if l.wary {
+		most = 1
 	}
 	room := most - inHand
 	if most > l.Workers && inHand > 0 && room < most/4 {
@@ -220,7 +255,7 @@ func (l *lane) try(ctx context.Context, c claimed) (end End, written bool) {
 	item := c.Item
 	// What is claimed ahead may come to its turn when too little of its lease is left.
 	if ctx.Err() != nil || time.Since(c.at) > leaseMargin/2 {
-		return End{Key: item.Key(), To: Waiting, Back: true, Unsure: item.Unsure, Error: item.Error}, false
+		return untried(item), false
 	}
 	if item.Lost >= maxLost {
 		return End{Key: item.Key(), To: Failed, Error: fmt.Sprintf("the process ended %d times while this event was handled", item.Lost)}, false

@@ -151,10 +151,31 @@ func (r *Receiver) purge(ctx context.Context) {
 				break
 			}
 		}
+		if r.config.Inline {
+			r.forgetCutOff(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
+	}
+}
+
+// forgetCutOff forgets what inline handlers had in hand when their process ended, and no
+// copy came for. It was never answered, so nobody takes it for kept.
+func (r *Receiver) forgetCutOff(ctx context.Context) {
+	for after, more := "", true; more && ctx.Err() == nil; {
+		items, next, err := r.store.List(ctx, Filter{Statuses: []Status{Working}}, Page{After: after})
+		if err != nil {
+			r.log.Error("events that were cut off could not be looked for", slog.Any("error", err))
+			return
+		}
+		for _, item := range items {
+			if time.Since(item.DueAt) > r.config.KeepDone {
+				r.record(ctx, End{Key: item.Key(), Token: item.Token}, 0)
+			}
+		}
+		after, more = next, next != ""
 	}
 }

@@ -132,6 +132,8 @@ type Store interface {
 
 	// Purge removes up to most items that were done longer than done ago, or failed
 	// longer than failed ago; 0 keeps them for ever. It tells how many it removed.
+	// What waits or is worked on and came later than now, because the clock has been set
+	// back since, it moves to now, with its DueAt.
 	Purge(ctx context.Context, done, failed time.Duration, most int) (int, error)
 
 	// Depths counts what is not done, by lane and status.

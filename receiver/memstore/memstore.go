@@ -276,6 +276,11 @@ func (s *Store) Purge(ctx context.Context, done, failed time.Duration, most int)
 	for _, r := range gone {
 		delete(s.items, r.Key())
 	}
+	for _, r := range s.items { // the clock was set back
+		if future := r.ReceivedAt.Sub(now); future > 0 && r.DueAt.After(now) {
+			r.ReceivedAt, r.DueAt = now, r.DueAt.Add(-future)
+		}
+	}
 	return len(gone), nil
 }
 

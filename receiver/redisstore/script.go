@@ -28,20 +28,23 @@ var (
 	rerunText string
 	//go:embed purge.lua
 	purgeText string
+	//go:embed setback.lua
+	setbackText string
 	//go:embed depths.lua
 	depthsText string
 )
 
 // The steps that nothing comes between.
 var (
-	put    = newScript(putText)
-	begin  = newScript(beginText)
-	claim  = newScript(claimText)
-	record = newScript(recordText)
-	list   = newScript(listText)
-	rerun  = newScript(rerunText)
-	purge  = newScript(purgeText)
-	depths = newScript(depthsText)
+	put     = newScript(putText)
+	begin   = newScript(beginText)
+	claim   = newScript(claimText)
+	record  = newScript(recordText)
+	list    = newScript(listText)
+	rerun   = newScript(rerunText)
+	purge   = newScript(purgeText)
+	setback = newScript(setbackText)
+	depths  = newScript(depthsText)
 )
 
 // script is a program that the server runs. It knows those that it has run by a hash.

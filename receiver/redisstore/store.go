@@ -195,6 +195,9 @@ func (s *Store) Purge(ctx context.Context, done, failed time.Duration, most int)
 			}
 		}
 	}
+	if _, err := s.call(ctx, setback, maxPart); err != nil {
+		return removed, fmt.Errorf("mend the times of events in Redis: %w", err)
+	}
 	return removed, nil
 }
 

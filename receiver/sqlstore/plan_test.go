@@ -38,7 +38,7 @@ func often(d dialect) []question {
 func seldom() []question {
 	lanes, ids := []string{"one", "two"}, []string{"a", "b"}
 	waiting, failed, done := receiver.Waiting, receiver.Failed, receiver.Done
-	questions := []question{{"depths", depths, 0, true}}
+	questions := []question{{"depths", depths, 0, true}, {"set back", setBack, 1, true}}
 	for _, f := range []receiver.Filter{
 		{},
 		{Lanes: lanes},

@@ -95,6 +95,13 @@ const purge = `with old as materialized (
 		order by ended_at limit $3{skip})
 	delete from receiver_inbox where seq in (select seq from old)`
 
+// setBack moves what came in the future, because the clock was set back, to now: it
+// would wait until then. It looks through all that is not done.
+const setBack = `update receiver_inbox set due_at = due_at - received_at + {now}, received_at = {now}
+	where seq in (
+		select seq from receiver_inbox where due_at is not null and due_at > {now} and received_at > {now}
+		order by +seq limit $1{skip})` // the plus keeps SQLite from walking the table in this order
+
 // Purge is part of [receiver.Store].
 func (s *Store) Purge(ctx context.Context, done, failed time.Duration, most int) (int, error) {
 	removed := 0
@@ -111,7 +118,12 @@ func (s *Store) Purge(ctx context.Context, done, failed time.Duration, most int)
 		}
 		removed += n
 	}
-	return removed, nil
+	for {
+		n, err := s.change(ctx, "mend the times of events", setBack, rerunPiece)
+		if err != nil || n < rerunPiece {
+			return removed, err
+		}
+	}
 }
 
 // change runs a statement and says how many rows it changed.

@@ -116,6 +116,7 @@ func upkeepChecks() []check {
 		{"purge removes at most so many", purgeMost},
 		{"purge leaves what is not at its end", purgeLive},
 		{"what was purged is not known any more", purgeForgets},
+		{"purge moves what came in the future, since the clock was set back, to now", purgeFuture},
 		{"depths counts what is not done, by lane and status", depthCounts},
 		{"the oldest of a depth is the one that came first", depthOldest},
 	}
@@ -158,6 +159,25 @@ func purgeMost(w *world) {
 	w.purge(time.Hour, time.Hour, 3, 3)
 	w.purge(time.Hour, time.Hour, 100, 5)
 	w.purge(time.Hour, time.Hour, 100, 0)
+}
+
+func purgeFuture(w *world) {
+	w.put(event("delayed"))
+	w.record(after(w.claimOne("delayed"), 10*lease))
+	w.put(event("b"))
+	w.put(event("a"))
+	w.begin(event("worked on"), receiver.Begun)
+	w.pass(-1000 * time.Hour)
+	w.purge(time.Hour, time.Hour, 100, 0)
+	for _, item := range w.claim("", 10) {
+		w.record(end(item, receiver.Done))
+	}
+	w.wantIDs("done", w.list(receiver.Filter{Statuses: []receiver.Status{receiver.Done}}), "b", "a")
+	w.wantIDs("in hand", w.claim("", 10))
+	w.pass(2 * lease)
+	w.wantIDs("after its lease", w.claim("", 10), "worked on")
+	w.pass(10 * lease)
+	w.wantIDs("after its delay", w.claim("", 10), "delayed", "worked on")
 }
 
 func purgeLive(w *world) {
