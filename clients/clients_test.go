@@ -132,7 +132,9 @@ func receive(t *testing.T, dir string, env []string, command ...string) {
 	url := "http://" + address + "/webhooks/compliancelayer"
 	client := &http.Client{Timeout: 10 * time.Second}
 	sender := &webhooktest.Sender{URL: url, Secret: secret, Client: client}
-	event := webhooktest.NewEvent("scan.completed", `{"domain":"Zürich.example","score":85.0,"grade":"B","critical_issues":0}`)
+	event := webhooktest.NewEvent("scan.completed", `{"domain":"Zürich.example","score":85.0,"grade":"B <!channel>","critical_issues":0}`)
+	chat := newSlack(t)
+	env = append(env, "SLACK_TOKEN="+slackToken, "SLACK_CHANNEL="+slackChannel, "SLACK_API="+chat.URL)
 	env = append(os.Environ(), append(env, "PYTHONDONTWRITEBYTECODE=1", "LISTEN="+address, "COMPLIANCELAYER_SECRET="+old.Reveal()+","+secret.Reveal())...)
 
 	first := start(t, dir, env, command)
@@ -155,6 +157,7 @@ func receive(t *testing.T, dir string, env []string, command ...string) {
 	post(t, client, url, `{"id":"x"}`, http.StatusUnauthorized)
 	post(t, client, url, strings.Repeat("x", 1<<20+1), http.StatusRequestEntityTooLarge)
 	first.said.wait(t, `Zürich\.example\W+85\W`) // it is handled after it was answered
+	chat.want(t, `^Zürich\.example\W+85\b.*B`)
 	stop(t, first)
 
 	second := start(t, dir, env, command)

@@ -21,7 +21,9 @@ import (
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/pgtest"
+	"github.com/compliancelayer/compliancelayer/internal/redistest"
 	"github.com/compliancelayer/compliancelayer/receiver"
+	"github.com/compliancelayer/compliancelayer/receiver/redisstore"
 	"github.com/compliancelayer/compliancelayer/receiver/sqlstore"
 	"github.com/compliancelayer/compliancelayer/webhook"
 	"github.com/compliancelayer/compliancelayer/webhook/webhooktest"
@@ -37,6 +39,7 @@ var (
 // What the process that is killed is told.
 const (
 	envChaosDatabase = "RECEIVER_CHAOS_DATABASE"
+	envChaosEffects  = "RECEIVER_CHAOS_EFFECTS"
 	envChaosInTx     = "RECEIVER_CHAOS_IN_TX"
 	envChaosSecret   = "RECEIVER_CHAOS_SECRET"
 	envChaosAddress  = "RECEIVER_CHAOS_ADDRESS"
@@ -68,27 +71,31 @@ func TestNothingIsLostAndNothingDoneTwiceWhateverHappens(t *testing.T) {
 		for _, inTx := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, in a transaction %t", name, inTx), func(t *testing.T) {
 				t.Parallel()
-				c := newChaos(t, database(t), inTx)
-				c.run()
-				c.judge()
+				inbox := database(t)
+				newChaos(t, inbox, inbox, inTx).run()
 			})
 		}
 	}
+	t.Run("Redis", func(t *testing.T) {
+		t.Parallel()
+		newChaos(t, redistest.New(t).URL(), t.TempDir()+"/effects.db", false).run()
+	})
 }
 
 // chaos is one run of the test.
 type chaos struct {
 	t        *testing.T
-	database string
+	database string // with the inbox
+	effectDB string // with what the handlers did
 	inTx     bool
 	secret   webhook.Secret
 	address  string
 	victim   *exec.Cmd
 }
 
-func newChaos(t *testing.T, database string, inTx bool) *chaos {
+func newChaos(t *testing.T, database, effects string, inTx bool) *chaos {
 	t.Helper()
-	return &chaos{t: t, database: database, inTx: inTx, secret: webhook.NewSecret(), address: freeAddress(t)}
+	return &chaos{t: t, database: database, effectDB: effects, inTx: inTx, secret: webhook.NewSecret(), address: freeAddress(t)}
 }
 
 func freeAddress(t *testing.T) string {
@@ -106,7 +113,7 @@ func (c *chaos) start() {
 	c.t.Helper()
 	victim := exec.CommandContext(c.t.Context(), os.Args[0], "-test.run=^$") //nolint:gosec // this binary
 	victim.Env = append(os.Environ(),
-		envChaosDatabase+"="+c.database, envChaosInTx+"="+fmt.Sprint(c.inTx), envChaosSecret+"="+c.secret.Reveal(),
+		envChaosDatabase+"="+c.database, envChaosEffects+"="+c.effectDB, envChaosInTx+"="+fmt.Sprint(c.inTx), envChaosSecret+"="+c.secret.Reveal(),
 		envChaosAddress+"="+c.address)
 	victim.Stderr = os.Stderr
 	out, err := victim.StdoutPipe()
@@ -129,7 +136,7 @@ func (c *chaos) kill() {
 }
 
 // run sends all events, each until a copy of it was answered with 200, while the
-// receiver is killed and started again.
+// receiver is killed and started again. Then it judges.
 func (c *chaos) run() {
 	c.start()
 	copies := c.copies()
@@ -151,6 +158,7 @@ func (c *chaos) run() {
 		c.start()
 	}
 	senders.Wait()
+	c.judge()
 }
 
 // copies are the requests to be made, in the order of chance.
@@ -241,7 +249,7 @@ func (c *chaos) judge() {
 }
 
 func (c *chaos) effects(ctx context.Context) (all []effect) {
-	db, err := openDatabase(c.database)
+	db, err := openDatabase(c.effectDB)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -264,9 +272,18 @@ func (c *chaos) effects(ctx context.Context) (all []effect) {
 	return all
 }
 
-func open(ctx context.Context, database string) (*sqlstore.Store, error) {
-	if strings.HasPrefix(database, "postgres") {
+// closableStore is a store that was opened here.
+type closableStore interface {
+	receiver.Store
+	Close() error
+}
+
+func open(ctx context.Context, database string) (closableStore, error) {
+	switch {
+	case strings.HasPrefix(database, "postgres"):
 		return sqlstore.OpenPostgres(ctx, database)
+	case strings.HasPrefix(database, "unix:"), strings.HasPrefix(database, "redis:"):
+		return redisstore.Open(ctx, database, redisstore.Config{Prefix: "chaos"})
 	}
 	return sqlstore.OpenSQLite(ctx, database)
 }
@@ -286,7 +303,7 @@ func beVictim() error {
 	if err != nil {
 		return err
 	}
-	db, err := openDatabase(database)
+	db, err := openDatabase(os.Getenv(envChaosEffects))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 // A receiver under Express.
 //
 //	COMPLIANCELAYER_SECRET=whsec_... LISTEN=127.0.0.1:8090 node express.js
+//
+// With SLACK_TOKEN and SLACK_CHANNEL it posts to Slack.
 import express from 'express';
 import { WebhookError, checkSecrets, unwrap } from '@compliancelayer/webhooks';
 import { handle } from './handle.js';

@@ -1,12 +1,35 @@
-/** What is done with an event. It may run twice for one, after a crash. */
+const { SLACK_TOKEN, SLACK_CHANNEL, SLACK_API = 'https://slack.com/api' } = process.env;
+
+/**
+ * What is done with an event: it is printed, and posted to Slack if there is a token. It
+ * may run twice for one event, after a crash. An error has it tried again.
+ */
 export async function handle(event) {
-  if (event.test) return console.log(`it works: ${event.data.message}`);
-  switch (event.type) {
+  const text = describe(event);
+  console.log(text);
+  if (SLACK_TOKEN) await post(text);
+}
+
+function describe({ test, type, data }) {
+  if (test) return `It works: ${data.message ?? 'a test event'}`;
+  switch (type) {
     case 'scan.completed':
-      return console.log(`${event.data.domain}: ${event.data.score} (${event.data.grade})`);
+      return `${data.domain}: ${data.score} (${data.grade}), ${data.critical_issues} critical`;
     case 'alert.triggered':
-      return console.log(`${event.data.severity}: ${event.data.title}, ${event.data.domain}`);
+      return `${data.severity}: ${data.title}, ${data.domain}`;
     default: // new types may be added
-      return console.log(`nothing to do for ${event.type}`);
+      return `${type}: ${JSON.stringify(data)}`;
   }
+}
+
+async function post(text) {
+  const response = await fetch(`${SLACK_API}/chat.postMessage`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${SLACK_TOKEN}`, 'content-type': 'application/json; charset=utf-8' },
+    // Else <!channel> in a title would call everybody.
+    body: JSON.stringify({ channel: SLACK_CHANNEL, text: text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;') }),
+    signal: AbortSignal.timeout(10_000),
+  });
+  const answer = response.ok ? await response.json() : { error: `answered ${response.status}` };
+  if (!answer.ok) throw new Error(`Slack: ${answer.error}`); // it says no with 200, too
 }

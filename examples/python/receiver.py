@@ -2,16 +2,20 @@
 answers, and handles it afterwards.
 
     COMPLIANCELAYER_SECRET=whsec_... LISTEN=127.0.0.1:8090 python3 receiver.py
+
+With SLACK_TOKEN and SLACK_CHANNEL it posts to Slack.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
 import sys
 import threading
 import time
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from compliancelayer_webhooks import Event, WebhookError, check_secrets, parse, unwrap
@@ -46,14 +50,39 @@ def keep(event: Event, body: bytes) -> bool:
 
 
 def handle(event: Event) -> None:
-    """What is done with an event. It may run twice for one, after a crash."""
+    """What is done with an event: it is printed, and posted to Slack if there is a token.
+
+    It may run twice for one event, after a crash. An error has it tried again.
+    """
+    text = describe(event)
+    print(text, flush=True)
+    if "SLACK_TOKEN" in os.environ:
+        post(text)
+
+
+def describe(event: Event) -> str:
+    data = event.data
     if event.test:
-        print("it works:", event.data.get("message"), flush=True)
-    elif event.type == "scan.completed":
-        print(event.data["domain"], event.data["score"], event.data["grade"], flush=True)
-    elif event.type == "alert.triggered":
-        print(event.data["severity"], event.data["title"], event.data["domain"], flush=True)
-    # New types may be added: nothing to do for them.
+        return f"It works: {data.get('message', 'a test event')}"
+    if event.type == "scan.completed":
+        return f"{data['domain']}: {data['score']} ({data['grade']}), {data['critical_issues']} critical"
+    if event.type == "alert.triggered":
+        return f"{data['severity']}: {data['title']}, {data['domain']}"
+    return f"{event.type}: {event.data_text}"  # new types may be added
+
+
+def post(text: str) -> None:
+    # Else <!channel> in a title would call everybody.
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    request = urllib.request.Request(
+        os.environ.get("SLACK_API", "https://slack.com/api") + "/chat.postMessage",
+        json.dumps({"channel": os.environ["SLACK_CHANNEL"], "text": text}).encode(),
+        {"Authorization": "Bearer " + os.environ["SLACK_TOKEN"], "Content-Type": "application/json; charset=utf-8"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        answer = json.load(response)
+    if not answer["ok"]:
+        raise RuntimeError(f"Slack: {answer['error']}")  # it says no with 200, too
 
 
 def work(stop: threading.Event, kept: threading.Event) -> None:
