@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/compliancelayer/compliancelayer/internal/evidence"
 	"github.com/compliancelayer/compliancelayer/internal/pgtest"
 	"github.com/compliancelayer/compliancelayer/internal/redistest"
 	"github.com/compliancelayer/compliancelayer/receiver"
@@ -72,13 +73,13 @@ func TestNothingIsLostAndNothingDoneTwiceWhateverHappens(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, in a transaction %t", name, inTx), func(t *testing.T) {
 				t.Parallel()
 				inbox := database(t)
-				newChaos(t, inbox, inbox, inTx).run()
+				newChaos(t, inbox, inbox, inTx).run(name)
 			})
 		}
 	}
 	t.Run("Redis", func(t *testing.T) {
 		t.Parallel()
-		newChaos(t, redistest.New(t).URL(), t.TempDir()+"/effects.db", false).run()
+		newChaos(t, redistest.New(t).URL(), t.TempDir()+"/effects.db", false).run("Redis")
 	})
 }
 
@@ -137,7 +138,8 @@ func (c *chaos) kill() {
 
 // run sends all events, each until a copy of it was answered with 200, while the
 // receiver is killed and started again. Then it judges.
-func (c *chaos) run() {
+func (c *chaos) run(name string) {
+	begin := time.Now()
 	c.start()
 	copies := c.copies()
 	var next, acknowledged atomic.Int64
@@ -158,7 +160,17 @@ func (c *chaos) run() {
 		c.start()
 	}
 	senders.Wait()
-	c.judge()
+	extra := c.judge()
+	mode, explained := "inbox", extra
+	if c.inTx {
+		mode, explained = "inbox, InTx", 0
+	}
+	evidence.Write(c.t, strings.ToLower("kit-killed-"+name+"-"+strings.ReplaceAll(mode, ", ", "-")), evidence.Row{
+		Promise: 13, Fault: "kill -9 of a receiver (" + mode + ") under load: copies, many at once, out of order; handlers that fail and panic",
+		On: name, Times: *chaosKills, Of: *chaosEvents, What: "events answered with 200", Duplicates: &extra, Explained: &explained,
+		Test:    fmt.Sprintf("go test ./receiver -run TestNothingIsLostAndNothingDoneTwiceWhateverHappens -args -receiver.events=%d -receiver.kills=%d", *chaosEvents, *chaosKills),
+		Seconds: time.Since(begin).Seconds(),
+	})
 }
 
 // copies are the requests to be made, in the order of chance.
@@ -208,8 +220,9 @@ type effect struct {
 	unsure bool
 }
 
-// judge waits until the inbox is empty and counts.
-func (c *chaos) judge() {
+// judge waits until the inbox is empty, and counts the effects that are more than one of
+// each event.
+func (c *chaos) judge() (extra int) {
 	defer c.kill()
 	ctx := c.t.Context()
 	store, err := open(ctx, c.database)
@@ -231,7 +244,6 @@ func (c *chaos) judge() {
 	for _, e := range c.effects(ctx) {
 		by[e.id] = append(by[e.id], e)
 	}
-	extra := 0
 	for id, all := range by {
 		for _, e := range all[1:] {
 			extra++
@@ -246,6 +258,7 @@ func (c *chaos) judge() {
 		c.t.Errorf("%d of %d events had an effect", len(by), *chaosEvents)
 	}
 	c.t.Logf("%d events, %d kills, %d effects more than one each", len(by), *chaosKills, extra)
+	return extra
 }
 
 func (c *chaos) effects(ctx context.Context) (all []effect) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"flag"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/compliancelayer/compliancelayer/internal/evidence"
 	"github.com/compliancelayer/compliancelayer/receiver"
 	"github.com/compliancelayer/compliancelayer/webhook"
 	"github.com/compliancelayer/compliancelayer/webhook/webhooktest"
@@ -26,6 +28,7 @@ var forgeries = flag.Int("receiver.forgeries", 5000, "requests to forge")
 // nothing of them is kept.
 func TestForgeriesAreRefused(t *testing.T) {
 	t.Parallel()
+	begin := time.Now()
 	chance := rand.New(rand.NewPCG(20261127, 5)) //nolint:gosec // the same each time, so that a failure can be looked at
 	secret := webhook.NewSecret()
 	k := newKit(t, receiver.Config{Secrets: []webhook.Secret{webhook.NewSecret(), secret}})
@@ -42,6 +45,11 @@ func TestForgeriesAreRefused(t *testing.T) {
 	if err != nil || len(items) != 0 {
 		t.Errorf("%d forgeries were kept, %v", len(items), err)
 	}
+	evidence.Write(t, "kit-forged", evidence.Row{
+		Promise: 13, Fault: "requests that were signed and then changed in one of thirteen ways, or signed long ago", Times: *forgeries,
+		Of: *forgeries, What: "requests to refuse", Test: fmt.Sprintf("go test ./receiver -run TestForgeriesAreRefused -args -receiver.forgeries=%d", *forgeries),
+		Seconds: time.Since(begin).Seconds(),
+	})
 }
 
 // forge changes a signed request in a way that its signatures do not allow.

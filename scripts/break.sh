@@ -4,8 +4,7 @@
 #
 #   scripts/break.sh SIZE [FLAG OF GO TEST...]     SIZE is "ci" or "long"
 #
-# Each is a test of docs/reliability.md, but for the receiver kit and the pages of the dashboard over a long log, which are in
-# docs/performance.md. What follows the size goes to go test. Kills, requests and
+# Each is a test of docs/reliability.md, but for the pages of the dashboard over a long log, which are in docs/performance.md. What follows the size goes to go test. Kills, requests and
 # histories are those of each database. A ci run makes the same requests and histories each time; the seed 0
 # draws others.
 set -Eeuo pipefail
@@ -37,6 +36,7 @@ run "$@" ./internal/model -args -model.histories=$histories -model.seed=$seed
 run "$@" ./internal/apifuzz -args -apifuzz.requests=$requests -apifuzz.seed=$seed
 run "$@" ./internal/egress -run 'Vectors|Leads|Names|Agrees|Special' -args -egress.random=$addresses
 run "$@" ./internal/send -run 'Evil|Floods'
+[ "$size" = ci ] || run "$@" ./receiver/relay -run NothingIsLost # a ci run has it with the race detector
 run "$@" ./receiver -run 'NothingIsLost|Forgeries' -args -receiver.events=$effects -receiver.kills=8 -receiver.forgeries=$forgeries
 run "$@" ./internal/web -run PagesStayLight -args -web.log=$log
 for i in "${!pids[@]}"; do
