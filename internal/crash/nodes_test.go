@@ -127,7 +127,7 @@ func freezeNode(t *testing.T) {
 	pause(t.Context(), 500*time.Millisecond)
 	w.freezeInTransaction(first) // the answers of the slow receiver wait for it in their sockets
 	held := w.leasesOf(first)
-	for range 40 { // it is chance how many leases wait for their turn in that moment
+	for range 400 { // it is chance how many leases wait for their turn in that moment
 		if w.leasedTo(held, busy) > busy.width+2 {
 			break
 		}

@@ -17,6 +17,18 @@ const measureShifts = `window.shifts = []; new PerformanceObserver((list) => {
 	for (const e of list.getEntries()) window.shifts.push(e.value.toFixed(4) + ": " + e.sources.map((s) => (s.node?.outerHTML ?? s.node?.textContent ?? "gone").slice(0, 80) + " from " + s.previousRect.y + " to " + s.currentRect.y).join("; "));
 }).observe({type: "layout-shift", buffered: true})`
 
+// noMoreRows waits until no row has arrived for two seconds.
+const noMoreRows = `new Promise((done) => {
+	let rows = -1, same = 0;
+	const look = setInterval(() => {
+		same = tail.children.length === rows ? same + 1 : 0;
+		rows = tail.children.length;
+		if (same < 20) return;
+		clearInterval(look);
+		done();
+	}, 100);
+})`
+
 // TestNothingMovesWhileLiveRowsArrive has the browser itself say so, of what is around the list and of the rows in it. Who has
 // scrolled down in it keeps their place.
 func TestNothingMovesWhileLiveRowsArrive(t *testing.T) {
@@ -42,7 +54,8 @@ func TestNothingMovesWhileLiveRowsArrive(t *testing.T) {
 				}
 			})
 		}
-		for deadline := time.Now().Add(patience); number(p, "tail.scrollTop") != 0; p.settle() { // rows may be coming still
+		p.do(chromedp.Evaluate[chromedp.Void](noMoreRows, chromedp.EvalAwaitPromise))
+		for deadline := time.Now().Add(patience); number(p, "tail.scrollTop") != 0; p.settle() {
 			if time.Now().After(deadline) {
 				t.Fatalf("at %d the list stands at %d, and its newest row is not seen", width, number(p, "tail.scrollTop"))
 			}

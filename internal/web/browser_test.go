@@ -31,7 +31,8 @@ func browser(t *testing.T) context.Context {
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true),
 	)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	// A little less than the limit of "make test", so that it is this test that says where it stood.
+	ctx, cancel := context.WithTimeout(t.Context(), 14*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
