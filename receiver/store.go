@@ -28,7 +28,7 @@ type Item struct {
 	ReceivedAt time.Time
 
 	Status   Status
-	Tries    int       // runs of the handler that were begun
+	Tries    int       // leases that it had: runs of the handler, or turns that it had to give back
 	Failures int       // of them, those in which it ended with an error that counts
 	Lost     int       // of them, those that ran out
 	Unsure   bool      // an earlier try may have had its effect
@@ -54,6 +54,10 @@ type End struct {
 	Counts bool          // the try is one more of Failures
 	Unsure bool          // the effect may have happened
 	Error  string
+
+	// Overran is how many leases ran out although the handler went on: they are taken
+	// off Lost.
+	Overran int
 }
 
 // Standing is what Begin found.
@@ -132,8 +136,8 @@ type Store interface {
 
 	// Purge removes up to most items that were done longer than done ago, or failed
 	// longer than failed ago; 0 keeps them for ever. It tells how many it removed.
-	// What waits or is worked on and came later than now, because the clock has been set
-	// back since, it moves to now, with its DueAt.
+	// What was made to wait, or was leased, later than now, because the clock has been set
+	// back since, is due as much earlier from then on.
 	Purge(ctx context.Context, done, failed time.Duration, most int) (int, error)
 
 	// Depths counts what is not done, by lane and status.

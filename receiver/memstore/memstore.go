@@ -29,6 +29,7 @@ type Store struct {
 type row struct {
 	receiver.Item
 	seq int
+	set time.Time // when DueAt was
 }
 
 // New makes an empty store. Now is its clock; nil is the machine's. It warns, in the
@@ -62,7 +63,7 @@ func (s *Store) Put(ctx context.Context, items []receiver.Item) ([]bool, error) 
 func (s *Store) add(item receiver.Item) *row {
 	now := s.now()
 	s.seq++
-	r := &row{seq: s.seq, Item: receiver.Item{
+	r := &row{seq: s.seq, set: now, Item: receiver.Item{
 		Lane: item.Lane, ID: item.ID, Type: item.Type, DeliveryID: item.DeliveryID, Body: slices.Clone(item.Body),
 		ReceivedAt: now, Status: receiver.Waiting, DueAt: now,
 	}}
@@ -71,12 +72,12 @@ func (s *Store) add(item receiver.Item) *row {
 }
 
 // lease gives an item to somebody.
-func (r *row) lease(token int, until time.Time) receiver.Item {
+func (r *row) lease(token int, now time.Time, lease time.Duration) receiver.Item {
 	if r.Status == receiver.Working {
 		r.Lost++
 		r.Unsure = true
 	}
-	r.Status, r.DueAt, r.EndedAt = receiver.Working, until, time.Time{}
+	r.Status, r.DueAt, r.EndedAt, r.set = receiver.Working, now.Add(lease), time.Time{}, now
 	r.Tries++
 	r.Token = strconv.Itoa(token)
 	return r.out()
@@ -90,7 +91,7 @@ func (r *row) out() receiver.Item {
 
 // begin resets the counts of an item, for a new start.
 func (r *row) begin(now time.Time) {
-	r.Status, r.DueAt, r.EndedAt, r.Token = receiver.Waiting, now, time.Time{}, ""
+	r.Status, r.DueAt, r.EndedAt, r.Token, r.set = receiver.Waiting, now, time.Time{}, "", now
 	r.Tries, r.Failures, r.Lost = 0, 0, 0
 }
 
@@ -114,7 +115,7 @@ func (s *Store) Begin(ctx context.Context, item receiver.Item, lease time.Durati
 		r.begin(now)
 	}
 	s.seq++
-	return r.lease(s.seq, now.Add(lease)), receiver.Begun, nil
+	return r.lease(s.seq, now, lease), receiver.Begun, nil
 }
 
 // Claim is part of [receiver.Store].
@@ -146,7 +147,7 @@ func (s *Store) Claim(ctx context.Context, lane string, most int, lease time.Dur
 	slices.SortFunc(due, func(a, b *row) int { return a.seq - b.seq })
 	for _, r := range due {
 		s.seq++
-		claimed = append(claimed, r.lease(s.seq, now.Add(lease)))
+		claimed = append(claimed, r.lease(s.seq, now, lease))
 	}
 	return claimed, next, nil
 }
@@ -183,7 +184,8 @@ func (s *Store) Record(ctx context.Context, ends []receiver.End) ([]bool, error)
 func (s *Store) end(r *row, end receiver.End) {
 	now := s.now()
 	r.Status, r.Error, r.Unsure, r.Token = end.To, end.Error, end.Unsure, ""
-	r.DueAt, r.EndedAt = time.Time{}, now
+	r.DueAt, r.EndedAt, r.set = time.Time{}, now, now
+	r.Lost -= end.Overran
 	if end.Counts {
 		r.Failures++
 	}
@@ -251,7 +253,9 @@ func (s *Store) Rerun(ctx context.Context, filter receiver.Filter) (int, error) 
 		case r.Status == receiver.Failed, r.Status == receiver.Done && named:
 			r.begin(now)
 		case r.Status == receiver.Waiting:
-			r.DueAt = now
+			if r.DueAt.After(now) {
+				r.DueAt, r.set = now, now
+			}
 		default:
 			continue
 		}
@@ -277,8 +281,11 @@ func (s *Store) Purge(ctx context.Context, done, failed time.Duration, most int)
 		delete(s.items, r.Key())
 	}
 	for _, r := range s.items { // the clock was set back
-		if future := r.ReceivedAt.Sub(now); future > 0 && r.DueAt.After(now) {
-			r.ReceivedAt, r.DueAt = now, r.DueAt.Add(-future)
+		if future := r.set.Sub(now); future > 0 && r.DueAt.After(now) {
+			r.set, r.DueAt = now, r.DueAt.Add(-future)
+			if r.ReceivedAt.After(now) {
+				r.ReceivedAt = now
+			}
 		}
 	}
 	return len(gone), nil

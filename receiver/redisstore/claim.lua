@@ -4,10 +4,12 @@ local lane = ARGV[1]
 local due = redis.call('ZRANGEBYSCORE', due_of(lane), '-inf', whole(now), 'LIMIT', 0, ARGV[2])
 local taken, bytes = {}, 0
 for _, seq in ipairs(due) do
-	bytes = bytes + redis.call('HSTRLEN', key_of(seq), 'body')
-	if bytes > most_bytes and #taken > 0 then break end
-	taken[#taken + 1] = seq
-	lease(seq, lane, tonumber(ARGV[3]), ARGV[4] .. '.' .. seq)
+	if sound(seq) then
+		bytes = bytes + redis.call('HSTRLEN', key_of(seq), 'body')
+		if bytes > most_bytes and #taken > 0 then break end
+		taken[#taken + 1] = seq
+		lease(seq, lane, tonumber(ARGV[3]), ARGV[4] .. '.' .. seq)
+	end
 end
 table.sort(taken)
 local answer = {'-1'}

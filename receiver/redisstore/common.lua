@@ -6,6 +6,7 @@
 --   <tag>:due:<lane>          sorted set: numbers by when they are due; what waits or is worked on
 --   <tag>:<status>:<lane>     sorted set: numbers in the order of arrival
 --   <tag>:ended:<status>      sorted set: numbers by when they ended; what is done or failed
+-- An item's "set" is when its "due" was written.
 -- Numbers have sixteen digits, so that their order as texts, by which Redis sorts
 -- members of the same score, is that of arrival. Times are milliseconds since 1970.
 local tag = KEYS[1]
@@ -21,9 +22,32 @@ local function place(status, lane) return tag .. ':' .. status .. ':' .. lane en
 local function due_of(lane) return tag .. ':due:' .. lane end
 local function ended_of(status) return tag .. ':ended:' .. status end
 local function name_of(lane, id) return #lane .. ':' .. lane .. id end
-local function find(lane, id) return redis.call('HGET', tag .. ':names', name_of(lane, id)) end
 local function get(seq, field) return redis.call('HGET', key_of(seq), field) end
 local function live(status) return status == 'waiting' or status == 'working' end
+
+-- find gives the number of an item. A name whose item the server threw away is forgotten.
+local function find(lane, id)
+	local seq = redis.call('HGET', tag .. ':names', name_of(lane, id))
+	if seq and redis.call('EXISTS', key_of(seq)) == 0 then
+		redis.call('HDEL', tag .. ':names', name_of(lane, id))
+		return false
+	end
+	return seq
+end
+
+-- sound tells whether an item is there and its name leads to it. What is not is what
+-- the server threw away, or what add left when it broke off: it is taken out everywhere.
+local function sound(seq)
+	local lane, id = unpack(redis.call('HMGET', key_of(seq), 'lane', 'id'))
+	if lane and id and find(lane, id) == seq then return true end
+	for _, lane in ipairs(redis.call('SMEMBERS', tag .. ':lanes')) do
+		redis.call('ZREM', due_of(lane), seq)
+		for _, status in ipairs({'waiting', 'working', 'done', 'failed'}) do redis.call('ZREM', place(status, lane), seq) end
+	end
+	for _, status in ipairs({'done', 'failed'}) do redis.call('ZREM', ended_of(status), seq) end
+	redis.call('DEL', key_of(seq))
+	return false
+end
 
 -- out gives an item as Go reads it.
 local function out(seq, body)
@@ -49,7 +73,7 @@ local function move(seq, lane, from, to, at)
 		ended = whole(at)
 		redis.call('ZADD', ended_of(to), ended, seq)
 	end
-	redis.call('HSET', key_of(seq), 'status', to, 'due', due, 'ended', ended, 'token', '')
+	redis.call('HSET', key_of(seq), 'status', to, 'due', due, 'set', whole(now), 'ended', ended, 'token', '')
 end
 
 -- forget removes an item and all that points to it.
@@ -64,16 +88,17 @@ local function forget(seq, lane, id, status)
 	end
 end
 
--- add keeps an item that is not known.
+-- add keeps an item that is not known. Its name comes last: where a script can break off, as
+-- in a cluster whose slots are moving, what has no name yet counts for nothing.
 local function add(lane, id, kind, delivery, body)
 	local seq = string.format('%016.0f', redis.call('INCR', tag))
-	redis.call('HSET', tag .. ':names', name_of(lane, id), seq)
 	redis.call('HSET', key_of(seq), 'lane', lane, 'id', id, 'type', kind, 'delivery', delivery, 'body', body,
 		'received', whole(now), 'status', 'waiting', 'tries', 0, 'failures', 0, 'lost', 0, 'unsure', 0,
-		'due', whole(now), 'ended', 0, 'error', '', 'token', '')
+		'due', whole(now), 'set', whole(now), 'ended', 0, 'error', '', 'token', '')
+	redis.call('SADD', tag .. ':lanes', lane)
 	redis.call('ZADD', place('waiting', lane), seq, seq)
 	redis.call('ZADD', due_of(lane), whole(now), seq)
-	redis.call('SADD', tag .. ':lanes', lane)
+	redis.call('HSET', tag .. ':names', name_of(lane, id), seq)
 	return seq
 end
 
@@ -110,7 +135,7 @@ end
 
 -- choose gives the numbers of up to limit items behind the number after that a filter
 -- chooses, in the order of arrival, and whether there are more. The filter is in the
--- arguments from the i-th on.
+-- arguments from the i-th on. The last value is where the next page begins behind.
 local function choose(after, limit, i)
 	local lanes, ids, statuses
 	lanes, i = words(i)
@@ -138,6 +163,8 @@ local function choose(after, limit, i)
 	end
 	table.sort(found)
 	local chosen = {}
-	for j = 1, math.min(limit, #found) do chosen[j] = found[j] end
-	return chosen, #found > limit
+	for j = 1, math.min(limit, #found) do
+		if ids or sound(found[j]) then chosen[#chosen + 1] = found[j] end
+	end
+	return chosen, #found > limit, found[limit]
 end

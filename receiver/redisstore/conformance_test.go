@@ -156,7 +156,7 @@ func removeKeys(t *testing.T, client *redis.Client, prefix string) {
 // older makes all times of an item, or of a sorted set by time, older by ARGV[1].
 const older = `
 if redis.call('TYPE', KEYS[1]).ok == 'hash' then
-	for _, field in ipairs({'received', 'due', 'ended'}) do
+	for _, field in ipairs({'received', 'due', 'set', 'ended'}) do
 		local at = tonumber(redis.call('HGET', KEYS[1], field))
 		if at > 0 then redis.call('HSET', KEYS[1], field, string.format('%.0f', at - ARGV[1])) end
 	end

@@ -1,7 +1,7 @@
--- record: lane, id, token, status, delay, back, counts, unsure, error of each end -> 1
--- for each whose token does not hold, else 0.
+-- record: lane, id, token, status, delay, back, counts, unsure, error, kept leases of each
+-- end -> 1 for each whose token does not hold, else 0.
 local lost = {}
-for i = 1, #ARGV, 9 do
+for i = 1, #ARGV, 10 do
 	local lane, id, token, to = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
 	local seq = find(lane, id)
 	if not seq or token == '' or get(seq, 'status') ~= 'working' or get(seq, 'token') ~= token then
@@ -18,6 +18,7 @@ for i = 1, #ARGV, 9 do
 			end
 			move(seq, lane, 'working', to, at)
 			redis.call('HINCRBY', key_of(seq), 'failures', ARGV[i + 6])
+			redis.call('HINCRBY', key_of(seq), 'lost', 0 - tonumber(ARGV[i + 9]))
 			redis.call('HSET', key_of(seq), 'unsure', ARGV[i + 7], 'error', ARGV[i + 8])
 		end
 	end

@@ -94,7 +94,7 @@ func (s *Store) Record(ctx context.Context, ends []receiver.End) ([]bool, error)
 		return []bool{}, nil
 	}
 	answer, err := s.together(ctx, record, parts(ends, func(e receiver.End) int { return len(e.Error) }, func(e receiver.End) []any {
-		return []any{e.Key.Lane, e.Key.ID, e.Token, string(e.To), e.Delay.Milliseconds(), e.Back, e.Counts, e.Unsure, e.Error}
+		return []any{e.Key.Lane, e.Key.ID, e.Token, string(e.To), e.Delay.Milliseconds(), e.Back, e.Counts, e.Unsure, e.Error, e.Overran}
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("write how events ended to Redis: %w", err)

@@ -25,7 +25,7 @@ const claim = `with due as materialized (
 	update receiver_inbox set
 		lost = case status when 'working' then lost + 1 else lost end,
 		unsure = unsure or status = 'working',
-		status = 'working', tries = tries + 1, due_at = {now} + $2, token = $3 || '.' || seq
+		status = 'working', tries = tries + 1, due_at = {now} + $2, set_at = {now}, token = $3 || '.' || seq
 	where seq in (select seq from due)
 	returning `
 

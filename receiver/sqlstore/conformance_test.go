@@ -53,7 +53,7 @@ func subject(t *testing.T, store *sqlstore.Store, err error, driver, address str
 		beside.Close()
 	})
 	return storetest.Subject{Store: store, Pass: func(d time.Duration) {
-		const older = "update receiver_inbox set received_at = received_at - $1, due_at = due_at - $1, ended_at = ended_at - $1"
+		const older = "update receiver_inbox set received_at = received_at - $1, due_at = due_at - $1, set_at = set_at - $1, ended_at = ended_at - $1"
 		if _, err := beside.ExecContext(context.Background(), older, d.Milliseconds()); err != nil {
 			t.Fatalf("make the rows older: %v", err)
 		}

@@ -34,7 +34,7 @@ var sqlite = dialect{
 			body blob not null, received_at integer not null,
 			status text not null, tries integer not null default 0, failures integer not null default 0,
 			lost integer not null default 0, unsure boolean not null default false,
-			due_at integer, ended_at integer, error text not null default '', token text not null default '',
+			due_at integer, set_at integer not null default 0, ended_at integer, error text not null default '', token text not null default '',
 			unique (id, lane))`,
 }
 
@@ -50,7 +50,7 @@ var postgres = dialect{
 			body bytea not null, received_at bigint not null,
 			status text not null, tries integer not null default 0, failures integer not null default 0,
 			lost integer not null default 0, unsure boolean not null default false,
-			due_at bigint, ended_at bigint, error text not null default '', token text not null default '',
+			due_at bigint, set_at bigint not null default 0, ended_at bigint, error text not null default '', token text not null default '',
 			unique (id, lane))`,
 }
 

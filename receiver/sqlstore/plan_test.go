@@ -27,8 +27,8 @@ func often(d dialect) []question {
 		{"begin", begin + columnsWith("body"), 4, false},
 		{"claim", claim + columnsWith("body") + ", seq", 4, false},
 		{"next", next, 1, false},
-		{"end, waiting", endWaiting, 8, false},
-		{"end, for good", endForGood, 7, false},
+		{"end, waiting", endWaiting, 9, false},
+		{"end, for good", endForGood, 8, false},
 		{"end, forgotten", endForgotten, 3, false},
 		{"purge", purge, 3, false},
 	}
@@ -91,7 +91,7 @@ func TestSQLiteAnswersByIndexes(t *testing.T) {
 		}
 		for _, step := range plan {
 			table := strings.HasPrefix(step, "SCAN receiver_inbox")
-			partial := strings.Contains(step, "COVERING INDEX receiver_inbox_due") || strings.Contains(step, "COVERING INDEX receiver_inbox_failed")
+			partial := strings.Contains(step, "INDEX receiver_inbox_due") || strings.Contains(step, "COVERING INDEX receiver_inbox_failed")
 			switch {
 			case q.sorts && strings.Contains(step, "(rowid>"):
 				t.Errorf("%s: walks the table: %q in\n%s", q.name, step, strings.Join(plan, "\n"))

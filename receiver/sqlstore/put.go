@@ -129,8 +129,8 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, items []receiver.Item, o
 
 // insertion inserts so many rows.
 func (d dialect) insertion(rows int) string {
-	return "insert into receiver_inbox (lane, id, type, delivery_id, body, received_at, status, due_at) values " +
-		d.placeholders(rows, 5, "{now}, 'waiting', {now}") +
+	return "insert into receiver_inbox (lane, id, type, delivery_id, body, received_at, status, due_at, set_at) values " +
+		d.placeholders(rows, 5, "{now}, 'waiting', {now}, {now}") +
 		" on conflict (id, lane) do nothing returning lane, id"
 }
 
@@ -144,7 +144,7 @@ func notNil(body []byte) []byte {
 
 // begin takes what nobody has under a lease. What is failed begins anew.
 const begin = `update receiver_inbox set
-		status = 'working', due_at = {now} + $3, ended_at = null, token = $4,
+		status = 'working', due_at = {now} + $3, set_at = {now}, ended_at = null, token = $4,
 		tries = case status when 'failed' then 1 else tries + 1 end,
 		failures = case status when 'failed' then 0 else failures end,
 		lost = case status when 'failed' then 0 when 'working' then lost + 1 else lost end,

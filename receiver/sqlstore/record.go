@@ -13,11 +13,11 @@ import (
 // The ends of a try, each while its lease holds.
 const (
 	endWaiting = `update receiver_inbox set status = 'waiting', token = '',
-			due_at = case when $4 then received_at else {now} + $5 end,
-			failures = failures + $6, unsure = $7, error = $8
+			due_at = case when $4 then received_at else {now} + $5 end, set_at = {now},
+			failures = failures + $6, lost = lost - $7, unsure = $8, error = $9
 		where lane = $1 and id = $2 and token = $3 and status = 'working'`
 	endForGood = `update receiver_inbox set status = $4, token = '', due_at = null, ended_at = {now},
-			failures = failures + $5, unsure = $6, error = $7
+			failures = failures + $5, lost = lost - $6, unsure = $7, error = $8
 		where lane = $1 and id = $2 and token = $3 and status = 'working'`
 	endForgotten = `delete from receiver_inbox where lane = $1 and id = $2 and token = $3 and status = 'working'`
 )
@@ -75,11 +75,11 @@ func (s *Store) end(ctx context.Context, tx *sql.Tx, end receiver.End) (held boo
 
 // ending gives the statement that writes an end.
 func ending(end receiver.End) (statement string, args []any) {
-	statement, args = endForGood, []any{end.Key.Lane, end.Key.ID, end.Token, string(end.To), count(end.Counts), end.Unsure, legible(end.Error)}
+	statement, args = endForGood, []any{end.Key.Lane, end.Key.ID, end.Token, string(end.To), count(end.Counts), end.Overran, end.Unsure, legible(end.Error)}
 	switch end.To {
 	case receiver.Waiting:
 		statement = endWaiting
-		args = []any{end.Key.Lane, end.Key.ID, end.Token, end.Back, end.Delay.Milliseconds(), count(end.Counts), end.Unsure, legible(end.Error)}
+		args = []any{end.Key.Lane, end.Key.ID, end.Token, end.Back, end.Delay.Milliseconds(), count(end.Counts), end.Overran, end.Unsure, legible(end.Error)}
 	case "":
 		statement, args = endForgotten, args[:3]
 	}

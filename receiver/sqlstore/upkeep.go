@@ -29,7 +29,7 @@ func rerun(seqs []int64, statuses []receiver.Status) conditions {
 		tries = case status when 'waiting' then tries else 0 end,
 		failures = case status when 'waiting' then failures else 0 end,
 		lost = case status when 'waiting' then lost else 0 end,
-		due_at = case when status = 'waiting' and due_at < {now} then due_at else {now} end,
+		due_at = case when status = 'waiting' and due_at < {now} then due_at else {now} end, set_at = {now},
 		status = 'waiting', ended_at = null
 	where true`
 	c.oneOf("seq", marks)
@@ -95,11 +95,12 @@ const purge = `with old as materialized (
 		order by ended_at limit $3{skip})
 	delete from receiver_inbox where seq in (select seq from old)`
 
-// setBack moves what came in the future, because the clock was set back, to now: it
-// would wait until then. It looks through all that is not done.
-const setBack = `update receiver_inbox set due_at = due_at - received_at + {now}, received_at = {now}
+// setBack lets what was made to wait in the future, because the clock was set back since, be
+// due as much earlier. It looks through all that waits for a later turn.
+const setBack = `update receiver_inbox set due_at = due_at - set_at + {now}, set_at = {now},
+		received_at = case when received_at > {now} then {now} else received_at end
 	where seq in (
-		select seq from receiver_inbox where due_at is not null and due_at > {now} and received_at > {now}
+		select seq from receiver_inbox where due_at is not null and due_at > {now} and set_at > {now}
 		order by +seq limit $1{skip})` // the plus keeps SQLite from walking the table in this order
 
 // Purge is part of [receiver.Store].

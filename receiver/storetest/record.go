@@ -14,9 +14,30 @@ func recordChecks() []check {
 		{"a token is good for one end", recordOnce},
 		{"a token holds for its own item only", recordOwn},
 		{"a lease that ran out still holds while nobody took over", recordLate},
+		{"leases that ran out although the handler went on are taken off lost", recordOverran},
 		{"record of nothing does nothing", recordNothing},
 		{"record that is called off writes none", recordCalledOff},
 		{"ends of hundreds are written", recordMany},
+	}
+}
+
+func recordOverran(w *world) {
+	for _, to := range []receiver.Status{receiver.Waiting, receiver.Failed} {
+		id := string(to)
+		w.put(event(id))
+		w.claimOne(id)
+		for range 2 {
+			w.pass(2 * lease)
+			w.claimOne(id)
+		}
+		w.pass(2 * lease)
+		last := end(w.claimOne(id), to)
+		last.Overran = 2
+		w.record(last)
+		if got := w.get(id); got.Lost != 1 {
+			w.t.Errorf("%s: lost %d times, want 1", id, got.Lost)
+		}
+		w.record(end(w.begin(event(id), receiver.Begun), receiver.Done))
 	}
 }
 

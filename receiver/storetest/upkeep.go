@@ -10,6 +10,7 @@ func rerunChecks() []check {
 	return []check{
 		{"rerun makes failed items wait, due at once, with counts of 0", rerunFailed},
 		{"rerun makes what waits due at once", rerunWaiting},
+		{"rerun leaves what is due already at its place", rerunPlace},
 		{"rerun leaves what is worked on, its lease too", rerunWorking},
 		{"rerun runs done items only by id and status", rerunDone},
 		{"rerun changes what the filter chooses and nothing else", rerunFilter},
@@ -46,6 +47,15 @@ func rerunWaiting(w *world) {
 	if got := w.claimOne("a"); got.Tries < 1 || got.Status != receiver.Working {
 		w.t.Errorf("due at once: %+v", stateOf(got))
 	}
+}
+
+func rerunPlace(w *world) {
+	w.put(event("b"))
+	w.pass(time.Minute)
+	w.put(event("a"))
+	w.pass(time.Minute)
+	w.rerun(receiver.Filter{IDs: []string{"b"}}, 1)
+	w.wantIDs("the first", w.claim("", 1), "b")
 }
 
 func rerunWorking(w *world) {
@@ -116,7 +126,8 @@ func upkeepChecks() []check {
 		{"purge removes at most so many", purgeMost},
 		{"purge leaves what is not at its end", purgeLive},
 		{"what was purged is not known any more", purgeForgets},
-		{"purge moves what came in the future, since the clock was set back, to now", purgeFuture},
+		{"what came in the future, since the clock was set back, is due at the next purge", purgeFuture},
+		{"what was leased or made to wait in the future waits as long from the next purge on", purgeAhead},
 		{"depths counts what is not done, by lane and status", depthCounts},
 		{"the oldest of a depth is the one that came first", depthOldest},
 	}
@@ -178,6 +189,21 @@ func purgeFuture(w *world) {
 	w.wantIDs("after its lease", w.claim("", 10), "worked on")
 	w.pass(10 * lease)
 	w.wantIDs("after its delay", w.claim("", 10), "delayed", "worked on")
+}
+
+func purgeAhead(w *world) {
+	w.put(event("worked on"))
+	w.put(event("delayed"))
+	w.pass(1000 * time.Hour) // the clock is ahead from here
+	items := w.claim("", 2)
+	w.record(after(items[1], 10*lease))
+	w.pass(-1000 * time.Hour)
+	w.purge(time.Hour, time.Hour, 100, 0)
+	w.wantIDs("in hand", w.claim("", 10))
+	w.pass(2 * lease)
+	w.wantIDs("after its lease", w.claim("", 10), "worked on")
+	w.pass(10 * lease)
+	w.wantIDs("after its delay", w.claim("", 10), "worked on", "delayed")
 }
 
 func purgeLive(w *world) {
