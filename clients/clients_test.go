@@ -166,7 +166,7 @@ func receive(t *testing.T, dir string, env []string, command ...string) {
 
 	env = append(env, "COMPLIANCELAYER_SECRET=whsec_typo")
 	mistaken := start(t, dir, env, command)
-	if err := mistaken.command.Wait(); err == nil || !strings.Contains(mistaken.said.String(), "whsec_ and the padded base64") {
+	if err := mistaken.command.Wait(); err == nil || !strings.Contains(mistaken.said.String(), "must be whsec_ followed by the padded base64") {
 		t.Errorf("with a secret that is none it ended with %v:\n%s", err, mistaken.said.String())
 	}
 }

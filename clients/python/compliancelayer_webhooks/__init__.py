@@ -1,7 +1,7 @@
 """Verifies ComplianceLayer's webhooks and reads their events.
 
 Call :func:`unwrap` with the headers and the raw body of a request. It raises
-:class:`WebhookError` and nothing else::
+:class:`WebhookError` and nothing else (but MemoryError where there is no memory left)::
 
     event = unwrap(headers, body, [os.environ["COMPLIANCELAYER_SECRET"]])
     if event.type == "scan.completed" and not event.test:

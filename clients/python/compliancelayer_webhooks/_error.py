@@ -7,7 +7,7 @@ from typing import Optional, Union
 # What each code says when nothing more can be said.
 _MESSAGES = {
     "bad_argument": "the library was called wrongly",
-    "bad_secret": "a secret is not whsec_ and the padded base64 of 24 to 64 bytes",
+    "bad_secret": "a secret must be whsec_ followed by the padded base64 of 24 to 64 bytes",
     "no_secret": "there is no secret to verify with",
     "no_signature": "the request is not signed",
     "bad_header": "a signature header is missing, repeated or malformed",

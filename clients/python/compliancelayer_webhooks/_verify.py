@@ -58,7 +58,7 @@ def verify(headers: Headers, body: Body, secrets: Secrets, now: Optional[float] 
         Empty ones are passed over. A str may hold several, with commas between.
     :param now: unix seconds to compare with; the clock's when left out.
     :param tolerance: how far the request's time may be from now; 300 when not above 0.
-    :raises WebhookError: and nothing else.
+    :raises WebhookError: and nothing else, but MemoryError where there is no memory left.
     """
     try:
         return _verify(headers, body_bytes(body), secrets, now, tolerance)
@@ -69,7 +69,10 @@ def verify(headers: Headers, body: Body, secrets: Secrets, now: Optional[float] 
 
 
 def unwrap(headers: Headers, body: Body, secrets: Secrets, now: Optional[float] = None, tolerance: float = DEFAULT_TOLERANCE) -> Event:
-    """Verifies a request, as :func:`verify` does, and reads its event, as :func:`parse` does."""
+    """Verifies a request, as :func:`verify` does, and reads its event, as :func:`parse` does.
+
+    Raises what :func:`verify` raises.
+    """
     raw = body_bytes(body)
     verify(headers, raw, secrets, now, tolerance)
     return parse(raw)
