@@ -2,7 +2,8 @@
 //
 //	COMPLIANCELAYER_SECRET=whsec_... LISTEN=127.0.0.1:8090 node express.js
 //
-// With SLACK_TOKEN and SLACK_CHANNEL it posts to Slack.
+// With SLACK_TOKEN and SLACK_CHANNEL it posts to Slack; SLACK_API=http://127.0.0.1:9000/api has it
+// post to a stand-in of yours, in tests.
 import express from 'express';
 import { WebhookError, checkSecrets, unwrap } from '@compliancelayer/webhooks';
 import { handle } from './handle.js';

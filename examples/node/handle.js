@@ -1,8 +1,16 @@
+import { Unavailable } from './inbox.js';
+
 const { SLACK_TOKEN, SLACK_CHANNEL, SLACK_API = 'https://slack.com/api' } = process.env;
+// fetch quotes a header that it cannot send.
+if (SLACK_TOKEN && !/^[\x21-\x7e]+$/.test(SLACK_TOKEN)) throw new Error('SLACK_TOKEN is not a token');
+
+/** Slack's own words for trouble that passes. */
+const AWAY = ['ratelimited', 'service_unavailable', 'fatal_error', 'internal_error'];
 
 /**
  * What is done with an event: it is printed, and posted to Slack if there is a token. It
- * may run twice for one event, after a crash. An error has it tried again.
+ * may run twice for one event, after a crash. An error has it tried again, three times in
+ * all; while Slack is away it waits.
  */
 export async function handle(event) {
   const text = describe(event);
@@ -29,7 +37,15 @@ async function post(text) {
     // Else <!channel> in a title would call everybody.
     body: JSON.stringify({ channel: SLACK_CHANNEL, text: text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;') }),
     signal: AbortSignal.timeout(10_000),
-  });
-  const answer = response.ok ? await response.json() : { error: `answered ${response.status}` };
+  }).catch(unreachable);
+  const seconds = Number(response.headers.get('retry-after'));
+  if (response.status === 429 || response.status >= 500) throw new Unavailable(`Slack answered ${response.status}`, seconds);
+  if (!response.ok) throw new Error(`Slack answered ${response.status}`);
+  const answer = await response.json().catch(unreachable);
+  if (AWAY.includes(answer.error)) throw new Unavailable(`Slack: ${answer.error}`, seconds);
   if (!answer.ok) throw new Error(`Slack: ${answer.error}`); // it says no with 200, too
+}
+
+function unreachable(error) {
+  throw new Unavailable(`Slack cannot be reached: ${error.cause?.code ?? error.message}`);
 }

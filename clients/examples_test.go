@@ -1,0 +1,19 @@
+package clients
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// TestNodeExampleTrouble has disks fail under the inbox and Slack be away. The part of
+// npm's folder that it needs is the library alone.
+func TestNodeExampleTrouble(t *testing.T) {
+	t.Parallel()
+	dir := withPackage(t)
+	for _, file := range []string{"package.json", "inbox.js", "handle.js"} {
+		copyFile(t, filepath.Join("../examples/node", file), filepath.Join(dir, file))
+	}
+	copyFile(t, "testdata/examples.test.js", filepath.Join(dir, "examples.test.js"))
+	said := run(t, dir, "node", "--test", "--test-reporter=tap", "examples.test.js")
+	expect(t, said, `(?m)^# pass 19$`, `(?m)^# fail 0$`, `(?m)^# skipped 0$`, `(?m)^# todo 0$`)
+}
