@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -16,4 +17,12 @@ func TestNodeExampleTrouble(t *testing.T) {
 	copyFile(t, "testdata/examples.test.js", filepath.Join(dir, "examples.test.js"))
 	said := run(t, dir, "node", "--test", "--test-reporter=tap", "examples.test.js")
 	expect(t, said, `(?m)^# pass 19$`, `(?m)^# fail 0$`, `(?m)^# skipped 0$`, `(?m)^# todo 0$`)
+}
+
+// TestPythonExampleTrouble has the database be locked and Slack be away.
+func TestPythonExampleTrouble(t *testing.T) {
+	t.Parallel()
+	paths := absolute(t, "python") + string(os.PathListSeparator) + absolute(t, "../examples/python")
+	said := run(t, "testdata", "env", "PYTHONPATH="+paths, "python3", "-W", "error", "-m", "unittest", "test_receiver")
+	expect(t, said, `(?m)^Ran 6 tests in `, `(?m)^OK$`)
 }
