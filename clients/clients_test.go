@@ -164,10 +164,17 @@ func receive(t *testing.T, dir string, env []string, command ...string) {
 	check(t, "a copy after a restart", until(t, sender, event, second), nil, http.StatusOK, "known")
 	stop(t, second)
 
-	env = append(env, "COMPLIANCELAYER_SECRET=whsec_typo")
-	mistaken := start(t, dir, env, command)
-	if err := mistaken.command.Wait(); err == nil || !strings.Contains(mistaken.said.String(), "must be whsec_ followed by the padded base64") {
-		t.Errorf("with a secret that is none it ended with %v:\n%s", err, mistaken.said.String())
+	refuse(t, start(t, dir, append(env, "SLACK_TOKEN="+slackToken+"\n"), command), "SLACK_TOKEN is not a token")
+	refuse(t, start(t, dir, append(env, "COMPLIANCELAYER_SECRET=whsec_typo"), command), "must be whsec_ followed by the padded base64")
+}
+
+// refuse holds that a program with a mistake in its settings ends at once, says why, and
+// quotes nothing.
+func refuse(t *testing.T, mistaken *receiver, why string) {
+	t.Helper()
+	err, said := mistaken.command.Wait(), mistaken.said.String()
+	if err == nil || !strings.Contains(said, why) || strings.Contains(said, slackToken) || strings.Contains(said, "whsec_typo") {
+		t.Errorf("it ended with %v, want %q and no secret in:\n%s", err, why, said)
 	}
 }
 

@@ -17,7 +17,8 @@ const (
 )
 
 // slack stands for Slack's chat.postMessage: it takes what the documentation of that
-// method asks for, and the first time it has no time.
+// method asks for, and first is away in each way that it has, more often than a handler
+// gets attempts.
 type slack struct {
 	*httptest.Server
 	posted chan string
@@ -26,8 +27,10 @@ type slack struct {
 func newSlack(t *testing.T) *slack {
 	t.Helper()
 	s := &slack{posted: make(chan string, 1000)}
-	busy := make(chan bool, 1)
-	busy <- true
+	away := make(chan int, 3)
+	away <- http.StatusServiceUnavailable
+	away <- http.StatusTooManyRequests
+	away <- http.StatusOK
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		var message struct{ Channel, Text string }
 		err := json.NewDecoder(req.Body).Decode(&message)
@@ -41,7 +44,9 @@ func newSlack(t *testing.T) *slack {
 			return
 		}
 		select {
-		case <-busy:
+		case status := <-away:
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(status)
 			_, _ = io.WriteString(w, `{"ok":false,"error":"ratelimited"}`)
 		default:
 			s.posted <- message.Text
