@@ -69,7 +69,9 @@ func (r *Receiver) answer(w http.ResponseWriter, req *http.Request) answer {
 	}
 	// The sender writes it in digits; it is for people only, so anything else is as
 	// good as nothing.
-	event.DeliveryID, _ = strconv.ParseInt(req.Header.Get(webhook.DeliveryHeader), 10, 64)
+	if id, err := strconv.ParseInt(req.Header.Get(webhook.DeliveryHeader), 10, 64); err == nil {
+		event.DeliveryID = id
+	}
 	item := Item{ID: event.ID, Type: event.Type, DeliveryID: event.DeliveryID, Body: body}
 	if r.config.Inline {
 		return r.inline(req.Context(), item)
@@ -169,13 +171,12 @@ func eventOf(body []byte) (Event[json.RawMessage], error) {
 	if !plain(parsed.ID) || !plain(parsed.Type) {
 		return Event[json.RawMessage]{}, fmt.Errorf("%w: its id and its type must be 1 to %d visible ASCII characters", webhook.ErrBadEvent, maxName)
 	}
-	var data struct {
-		Test json.RawMessage `json:"test"`
-	}
+	// A map, because its names are compared exactly.
+	var data map[string]json.RawMessage
 	_ = json.Unmarshal(parsed.Data, &data) // data that is no object is no test
 	return Event[json.RawMessage]{
 		ID: parsed.ID, Type: parsed.Type, CreatedAt: parsed.CreatedAt,
-		Data: parsed.Data, Raw: parsed.Data, Body: body, Test: string(data.Test) == "true",
+		Data: parsed.Data, Raw: parsed.Data, Body: body, Test: string(data["test"]) == "true",
 	}, nil
 }
 

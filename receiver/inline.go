@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -15,6 +16,47 @@ const (
 	// overtime is how long a handler that ignores its deadline is waited for.
 	overtime = time.Second
 )
+
+// runs counts what runs. A WaitGroup must not be used again while somebody still waits for
+// it, and requests come when they like.
+type runs struct {
+	mu   sync.Mutex
+	n    int
+	none chan struct{} // closed when n is 0 again; nil when nobody waits
+}
+
+// start runs fn beside the caller.
+func (r *runs) start(fn func()) {
+	r.mu.Lock()
+	r.n++
+	r.mu.Unlock()
+	go func() {
+		defer r.end()
+		fn()
+	}()
+}
+
+func (r *runs) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.n--; r.n == 0 && r.none != nil {
+		close(r.none)
+		r.none = nil
+	}
+}
+
+// wait waits until nothing runs.
+func (r *runs) wait() {
+	r.mu.Lock()
+	if r.n > 0 && r.none == nil {
+		r.none = make(chan struct{})
+	}
+	none := r.none
+	r.mu.Unlock()
+	if none != nil {
+		<-none
+	}
+}
 
 // inline runs the handler within the request.
 func (r *Receiver) inline(ctx context.Context, item Item) answer {
@@ -31,7 +73,7 @@ func (r *Receiver) inline(ctx context.Context, item Item) answer {
 	}()
 	callCtx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	l := &lane{Lane: r.inlineLane(), r: r, tokens: map[string]*string{}}
+	l := &lane{Lane: r.inlineLane(), r: r, tokens: map[string]*grip{}}
 	item, standing, err := r.store.Begin(callCtx, item, l.lease())
 	switch {
 	case err != nil:
@@ -46,7 +88,7 @@ func (r *Receiver) inline(ctx context.Context, item Item) answer {
 	// The sender may hang up; what was begun is brought to its end all the same, so
 	// that its next copy finds it done.
 	ended := make(chan error, 1)
-	r.inlineRuns.Go(func() {
+	r.inlineRuns.start(func() {
 		defer r.inHand.Delete(item.ID)
 		ended <- l.once(context.WithoutCancel(ctx), item)
 	})

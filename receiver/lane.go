@@ -44,10 +44,10 @@ type lane struct {
 	wary   bool        // what was claimed last had suspects in it; only fill knows it
 
 	mu      sync.Mutex
-	tokens  map[string]*string // of what is in hand here, by id
-	done    time.Time          // when an event was done last
-	refused time.Time          // when an event was answered with trouble last
-	pause   time.Time          // an ordered lane does nothing until then
+	tokens  map[string]*grip // of what is in hand here, by id
+	done    time.Time        // when an event was done last
+	refused time.Time        // when an event was answered with trouble last
+	pause   time.Time        // an ordered lane does nothing until then
 }
 
 const (
@@ -58,6 +58,8 @@ const (
 	// so that quick handlers do not wait for it. Each has its lease, so that it
 	// must be little for handlers that are slow: see [lane.room].
 	ahead = 15
+	// aside is how long a suspect waits for those in hand: less than what try may wait.
+	aside = leaseMargin / 4
 )
 
 // SetLanes replaces the lanes, also while Run works: those that are gone end what they
@@ -75,6 +77,9 @@ func (r *Receiver) SetLanes(lanes ...Lane) error {
 		l.Attempts = cmp.Or(l.Attempts, r.config.Attempts)
 		l.Backoff = cmp.Or(l.Backoff, r.config.Backoff)
 		l.Timeout = cmp.Or(l.Timeout, r.config.Timeout)
+		if l.Workers < 0 || l.Attempts < 0 || l.Backoff < 0 || l.Timeout < 0 {
+			return fmt.Errorf("receiver: the lane %q has a number below 0", l.Name)
+		}
 		if l.Ordered {
 			l.Workers = 1
 		}
@@ -166,21 +171,36 @@ func (l *lane) fill(ctx context.Context, hands chan struct{}, work chan<- claime
 }
 
 // alone has the first of the suspects worked off with nothing else in hand, so that it takes
-// nothing along if it is what ends the process; the others go back until their turn.
+// nothing along if it is what ends the process; the others go back until their turn. What is
+// in hand beyond aside, a handler that hangs perhaps, is not waited for.
 func (l *lane) alone(ctx context.Context, suspects []claimed, hands chan struct{}, work chan<- claimed) {
 	var back sync.WaitGroup
 	for _, c := range suspects[1:] {
 		back.Go(func() { l.finish(ctx, untried(c.Item), false) })
 	}
 	back.Wait()
-	for range cap(hands) {
-		hands <- struct{}{} // each is there when one that was in hand has ended
-	}
+	idle := take(hands, cap(hands), aside) // each is there when one that was in hand has ended
 	work <- suspects[0]
-	hands <- struct{}{}
-	for range cap(hands) {
+	idle += take(hands, 1, l.lease()) - 1 // the worker gives one of them back
+	for range idle {
 		<-hands
 	}
+}
+
+// take puts n tokens into a channel, or as many as there is room for within the time. It
+// gives how many.
+func take(hands chan<- struct{}, n int, limit time.Duration) (taken int) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for taken < n {
+		select {
+		case hands <- struct{}{}:
+			taken++
+		case <-timer.C:
+			return taken
+		}
+	}
+	return taken
 }
 
 // untried is the end of an item that goes back to its place.
@@ -189,17 +209,17 @@ func untried(item Item) End {
 }
 
 // room is how many more items the lane takes: few if its handlers are slow, one in hand if
-// it is ordered or may have suspects. Small room beside much in hand is left to grow, because each claim is a
-// commit.
+// it is ordered, one by one after a suspect. Small room beside much in hand is left to grow,
+// because each claim is a commit.
 func (l *lane) room(inHand int) int {
 	most := l.Workers * (1 + ahead)
 	if l.Ordered || l.r.metrics.slow(l.Name) {
 		most = l.Workers
 	}
-	if l.wary {
-		most = 1
-	}
 	room := most - inHand
+	if l.wary {
+		return min(room, 1)
+	}
 	if most > l.Workers && inHand > 0 && room < most/4 {
 		return 0
 	}
@@ -212,13 +232,20 @@ func (l *lane) room(inHand int) int {
 func (l *lane) adopt(item Item) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if token, ok := l.tokens[item.ID]; ok {
-		*token = item.Token
+	if held, ok := l.tokens[item.ID]; ok {
+		held.token = item.Token
+		held.overran++
 		l.r.log.Warn("a handler goes on beyond its time", slog.String("event_id", item.ID), slog.String("lane", l.Name), slog.Duration("timeout", l.Timeout))
 		return true
 	}
-	l.tokens[item.ID] = &item.Token
+	l.tokens[item.ID] = &grip{token: item.Token}
 	return false
+}
+
+// grip is the newest lease of an item that is in hand, and how many of it ran out before.
+type grip struct {
+	token   string
+	overran int
 }
 
 // wait sleeps until something may be due, or ctx ends.
@@ -313,7 +340,8 @@ var errStopped = errors.New("the receiver was stopped before the handler ended")
 // inTx runs the handler in a transaction that its end is written in.
 func (l *lane) inTx(ctx context.Context, item Item, event Event[json.RawMessage]) error {
 	ran := false
-	end := End{Key: item.Key(), Token: l.token(item), To: Done}
+	token, overran := l.grip(item)
+	end := End{Key: item.Key(), Token: token, Overran: overran, To: Done}
 	err := l.r.store.(TxStore).EndInTx(ctx, end, func(tx Tx) error {
 		ran = true
 		event.Tx = tx
@@ -340,20 +368,20 @@ func guarded(ctx context.Context, event Event[json.RawMessage], handle handler) 
 // errPanicked: the handler panicked.
 var errPanicked = errors.New("the handler panicked")
 
-// token is that of an item's newest lease.
-func (l *lane) token(item Item) string {
+// grip gives the token of an item's newest lease, and how many ran out before.
+func (l *lane) grip(item Item) (token string, overran int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if token := l.tokens[item.ID]; token != nil {
-		return *token
+	if held := l.tokens[item.ID]; held != nil {
+		return held.token, held.overran
 	}
-	return item.Token
+	return item.Token, 0
 }
 
 // finish lets an item go and writes its end, in this order: once it is written the item
 // may be claimed again, and must not be taken for one that is still in hand.
 func (l *lane) finish(ctx context.Context, end End, written bool) {
-	end.Token = l.token(Item{ID: end.Key.ID})
+	end.Token, end.Overran = l.grip(Item{ID: end.Key.ID})
 	l.mu.Lock()
 	delete(l.tokens, end.Key.ID)
 	l.mu.Unlock()

@@ -35,7 +35,7 @@ type Receiver struct {
 	ending []*lane          // were stopped, and have perhaps not ended
 	want   []Lane
 
-	inlineRuns sync.WaitGroup
+	inlineRuns runs
 	inHand     sync.Map // ids of the events that inline handlers run for
 	refused    sparing
 }
@@ -83,6 +83,9 @@ func (r *Receiver) putAll(events [][]Item) ([]bool, error) {
 		all = append(all, items...)
 	}
 	fresh, err := r.store.Put(ctx, all)
+	if err == nil && len(fresh) != len(all) {
+		err = fmt.Errorf("of %d items the store tells of %d", len(all), len(fresh))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("keep events: %w", err)
 	}
@@ -101,6 +104,9 @@ func (r *Receiver) recordAll(ends []End) ([]bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
 	defer cancel()
 	lost, err := r.store.Record(ctx, ends)
+	if err == nil && len(lost) != len(ends) {
+		err = fmt.Errorf("of %d ends the store tells of %d", len(ends), len(lost))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write how events ended: %w", err)
 	}

@@ -35,7 +35,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 	ended := make(chan struct{})
 	go func() {
 		all.Wait()
-		r.inlineRuns.Wait()
+		r.inlineRuns.wait()
 		close(ended)
 	}()
 	select {
@@ -85,7 +85,7 @@ func (r *Receiver) change(ctx context.Context) {
 	for _, want := range r.want {
 		l := &lane{
 			Lane: want, r: r, notify: make(chan struct{}, 1), ended: make(chan struct{}),
-			tokens: map[string]*string{},
+			tokens: map[string]*grip{},
 		}
 		own, stop := context.WithCancel(ctx)
 		l.stop = stop

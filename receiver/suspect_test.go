@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -96,5 +97,68 @@ func TestAnInlineClaimThatNobodyComesBackForIsForgotten(t *testing.T) {
 		if k.want(k.send(event), 500, "a copy that comes all the same"); runs != 1 {
 			t.Errorf("it was handled %d times", runs)
 		}
+	})
+}
+
+// A handler that ignores its context takes one worker away. It must not take the lane
+// away, when one event was in hand twice as a process ended.
+func TestAHandlerThatHangsBesideASuspectStopsNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var got calls
+		k := newKit(t, receiver.Config{Workers: 4})
+		hangs := webhooktest.NewEvent("hangs.now", `{}`)
+		suspect := webhooktest.NewEvent("backup.ended", `{}`)
+		after := webhooktest.NewEvent("backup.ended", `{}`)
+		k.OnOther(func(_ context.Context, e rawEvent) error {
+			if e.Type == "hangs.now" {
+				<-release
+			}
+			got.add(e)
+			return nil
+		})
+		k.send(suspect)
+		for range 2 {
+			if items, _, err := k.store.Claim(t.Context(), "", 1, time.Minute); err != nil || len(items) != 1 {
+				t.Fatalf("Claim: %d items, %v", len(items), err)
+			}
+			pass(2 * time.Minute)
+		}
+		k.send(hangs)
+		k.start()
+		pass(time.Second)
+		k.send(after)
+		pass(time.Hour)
+		if n := len(got.all()); n != 2 {
+			t.Errorf("after an hour %d of the 2 others were handled", n)
+		}
+		close(release)
+		pass(time.Minute)
+		k.halt()
+	})
+}
+
+// A handler that goes on beyond its time is no process that ended.
+func TestASlowHandlerIsNotTakenForAProcessThatEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		k := newKit(t, receiver.Config{})
+		k.OnOther(func(context.Context, rawEvent) error {
+			if n++; n == 1 {
+				time.Sleep(20 * time.Minute)
+				return http.ErrBodyNotAllowed
+			}
+			return nil
+		})
+		event := webhooktest.NewEvent("backup.ended", `{}`)
+		k.start()
+		k.send(event)
+		pass(time.Hour)
+		if item := k.item(event.ID); item.Status != receiver.Done || n != 2 {
+			t.Errorf("%s after %d runs: %s", item.Status, n, item.Error)
+		}
+		k.halt()
 	})
 }

@@ -3,6 +3,7 @@ package receiver_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -233,4 +234,67 @@ func TestTheCallersSliceOfSecretsIsTheCallers(t *testing.T) {
 	k.secret = list[0]
 	list[0] = webhook.NewSecret()
 	k.want(k.send(webhooktest.NewEvent("backup.ended", `{}`)), 200, "an event signed with the secret that was given")
+}
+
+// Run may end while requests come in: it says only that events would wait.
+func TestRunMayEndWhileInlineRequestsComeIn(t *testing.T) {
+	for range 300 {
+		secret := webhook.NewSecret()
+		r, err := receiver.New(receiver.Config{Inline: true, Store: memstore.New(nil), Secrets: []webhook.Secret{secret}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.OnOther(func(context.Context, rawEvent) error { return nil })
+		ctx, stop := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		begun := make(chan bool, 100)
+		for range 8 {
+			all.Go(func() {
+				for range 40 {
+					req := webhooktest.NewRequest(t, "/", secret, webhooktest.NewEvent("a.b", `{}`))
+					r.ServeHTTP(discard{}, req)
+					select {
+					case begun <- true:
+					default:
+					}
+				}
+			})
+		}
+		all.Go(func() {
+			<-begun
+			stop()
+		})
+		if err := r.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		all.Wait()
+	}
+}
+
+// discard takes an answer that nobody looks at.
+type discard struct{}
+
+func (discard) Header() http.Header         { return http.Header{} }
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discard) WriteHeader(int)             {}
+
+// Names are compared exactly, as in the libraries of the other languages.
+func TestOnlyTestIsTest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var got calls
+		k := newKit(t, receiver.Config{})
+		k.OnOther(func(_ context.Context, e rawEvent) error {
+			got.add(e)
+			return nil
+		})
+		k.start()
+		k.send(webhooktest.NewEvent("backup.ended", `{"TEST":true}`))
+		k.send(webhooktest.NewEvent("backup.ended", `{"test":false,"Test":true}`))
+		pass(time.Minute)
+		if n := len(got.all()); n != 2 {
+			t.Errorf("%d of 2 were handled: the others were taken for tests", n)
+		}
+		k.halt()
+	})
 }

@@ -206,7 +206,7 @@ func TestTroubleOnTheWay(t *testing.T) {
 		"500":       {vendortest.Trouble{Done: true, Status: 500, Body: `{"status":"error","message":"Internal Server Error"}`}, receiver.Failure{Unavailable: true, Answered: true}, "Internal Server Error"},
 		"reset":     {vendortest.Trouble{Done: true, Reset: true, Body: `{"sta`}, receiver.Failure{Unavailable: true, Answered: true}, ""},
 		"huge":      {vendortest.Trouble{Done: true, Body: strings.Repeat("x", 3<<20)}, receiver.Failure{Unavailable: true, Answered: true}, "longer than"},
-		"redirect":  {vendortest.Trouble{Status: 301, Header: map[string]string{"Location": "/elsewhere"}}, receiver.Failure{Permanent: true}, "answered 301"},
+		"redirect":  {vendortest.Trouble{Status: 301, Header: map[string]string{"Location": "/elsewhere"}}, receiver.Failure{Unavailable: true, Answered: true}, "answered 301"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,10 +1,12 @@
 package redisstore_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -191,5 +193,94 @@ func TestAClientOfTheProgramIsUsedAndLeftOpen(t *testing.T) {
 	}
 	if err := client.Ping(t.Context()).Err(); err != nil {
 		t.Errorf("the program's client after Close: %v", err)
+	}
+}
+
+// A server that evicts is one that [redisstore.Config.AcceptLoss] takes. What it threw away is
+// lost; what lies beside that is not.
+func TestAnEvictedEventStopsNothingElse(t *testing.T) {
+	t.Parallel()
+	server := redistest.New(t)
+	s, err := redisstore.Open(t.Context(), server.URL(), redisstore.Config{AcceptLoss: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	put(t, s, "a")
+	put(t, s, "b")
+	evicted := "{" + redisstore.DefaultPrefix + "}:item:0000000000000001"
+	if n, err := connect(t, server.URL()).Del(t.Context(), evicted).Result(); err != nil || n != 1 {
+		t.Fatalf("evict: %d, %v", n, err)
+	}
+	wantClaimed(t, s, "b")
+	if depths, err := s.Depths(t.Context()); err != nil || len(depths) != 1 || depths[0].Count != 1 {
+		t.Errorf("Depths = %+v, %v; want the one", depths, err)
+	}
+	if fresh := put(t, s, "a"); !fresh {
+		t.Error("what was thrown away is taken for known when it comes again")
+	}
+	wantClaimed(t, s, "a")
+}
+
+// Scripts have no way back: one that breaks off, as while a slot of a cluster moves, must not
+// leave a name behind by which the next copy is taken for known.
+func TestAStepThatBreaksOffLeavesNothingThatIsTakenForKept(t *testing.T) {
+	t.Parallel()
+	server := redistest.New(t)
+	s, err := redisstore.Open(t.Context(), server.URL(), redisstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	beside := connect(t, server.URL())
+	for n, key := range []string{":lanes", ":waiting:", ":due:", ":names"} {
+		key = "{" + redisstore.DefaultPrefix + "}" + key
+		there, err := beside.Exists(t.Context(), key).Result()
+		if err == nil && there == 1 {
+			err = beside.Rename(t.Context(), key, "aside").Err()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := beside.Set(t.Context(), key, "no list of anything", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		id := fmt.Sprint(n)
+		if _, err := s.Put(t.Context(), []receiver.Item{{ID: id, Type: "t", Body: []byte("{}")}}); err == nil {
+			t.Errorf("with %s broken an event is kept", key)
+		}
+		if err = beside.Del(t.Context(), key).Err(); err == nil && there == 1 {
+			err = beside.Rename(t.Context(), "aside", key).Err()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fresh := put(t, s, id); !fresh {
+			t.Errorf("with %s whole again the event is taken for known", key)
+		}
+		wantClaimed(t, s, id)
+	}
+}
+
+// put keeps an event, and tells whether it is new.
+func put(t *testing.T, s *redisstore.Store, id string) bool {
+	t.Helper()
+	fresh, err := s.Put(t.Context(), []receiver.Item{{ID: id, Type: "t", Body: []byte("{}")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fresh[0]
+}
+
+// wantClaimed claims all, which must be these.
+func wantClaimed(t *testing.T, s *redisstore.Store, want ...string) {
+	t.Helper()
+	items, _, err := s.Claim(t.Context(), "", 100, time.Minute)
+	var got []string
+	for _, item := range items {
+		got = append(got, item.ID)
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("claimed %q, %v; want %q", got, err, want)
 	}
 }

@@ -116,8 +116,9 @@ func (r *Relay) lanes(config *Config, e *ends) ([]receiver.Lane, error) {
 	return lanes, nil
 }
 
-// exchanges is how many an end makes for one event at most: Jira looks for the issue,
-// reads it, looks through its comments, and writes.
+// exchanges is for how many an end has time for one event, if each takes all of the
+// route's: Jira looks for the issue, reads it, looks through its comments, and writes. A look through a
+// long channel or many comments takes more, but those are quick; one that is broken off begins anew.
 const exchanges = 6
 
 // route names the lanes of an event, by the routes of now.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/receiver"
@@ -35,7 +37,9 @@ func newWebhookSink(w *Webhook, http *http.Client, timeout time.Duration) (sink,
 	secrets := partsOf(w.URL.Reveal())
 	for _, value := range w.Headers {
 		secrets = append(secrets, value.Reveal())
+		secrets = append(secrets, longParts(strings.Fields(value.Reveal()))...)
 	}
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	client, err := vendor.New(vendor.Config{
 		Name: "the webhook", HTTP: http, Timeout: timeout, Secrets: secrets,
 		Denied: "it refuses the signature or the route's headers: look at its secret",
@@ -46,8 +50,17 @@ func newWebhookSink(w *Webhook, http *http.Client, timeout time.Duration) (sink,
 	return &webhookSink{url: w.URL, headers: w.Headers, signer: signer, signed: !w.Secret.IsZero(), client: client}, nil
 }
 
+// secretLength is from which length on a part of an address or of a header is taken for a
+// secret by itself. Shorter ones are words, such as "hooks" and "Bearer".
+const secretLength = 8
+
+// longParts are the parts that may be secrets.
+func longParts(parts []string) []string {
+	return slices.DeleteFunc(parts, func(part string) bool { return len(part) < secretLength })
+}
+
 // partsOf gives an address and what an answer may repeat of it, such as "cannot POST
-// /hooks/TOKEN", the longest first.
+// /hooks/TOKEN" or the token alone.
 func partsOf(address string) []string {
 	parts := []string{address}
 	u, err := url.Parse(address)
@@ -58,6 +71,10 @@ func partsOf(address string) []string {
 		if len(part) > 1 {
 			parts = append(parts, part)
 		}
+	}
+	parts = append(parts, longParts(strings.Split(u.Path, "/"))...)
+	for _, values := range u.Query() {
+		parts = append(parts, longParts(values)...)
 	}
 	return parts
 }

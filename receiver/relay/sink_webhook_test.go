@@ -96,7 +96,7 @@ func TestWhatTheAnswerToAWebhookRouteMeans(t *testing.T) {
 		switch {
 		case status < 300:
 			ok = err == nil
-		case status == 401 || status == 403 || status == 408 || status == 425 || status == 429 || status >= 500:
+		case status < 400 || status == 401 || status == 403 || status == 408 || status == 425 || status == 429 || status >= 500:
 			ok = f != nil && f.Unavailable && !f.Unsure
 		default: // an attempt
 			ok = err != nil && f == nil
@@ -139,5 +139,36 @@ func TestAWebhookThatIsAwayIsUnavailable(t *testing.T) {
 			t.Errorf("%s gives %#v, want that it is unavailable", name, err)
 		}
 		noSecrets(t, err)
+	}
+}
+
+// What the other side says becomes an error, which is logged and kept in the inbox.
+func TestNoPartOfAWebhooksSecretsIsInAnError(t *testing.T) {
+	t.Parallel()
+	const token = "hunter2-hunter2-hunter2"
+	for name, test := range map[string]struct{ path, answer string }{
+		"escaped":         {"/hooks/" + token, `{"error":"no route","path":"\/hooks\/` + token + `"}`},
+		"one segment":     {"/hooks/" + token, `{"error":"the hook ` + token + ` is not known"}`},
+		"a bearer's":      {"/", `{"error":"the token ` + token + ` has expired"}`},
+		"query, one name": {"/in?key=" + token, `{"error":"bad key ` + token + `"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusNotFound)
+				_, _ = w.Write([]byte(test.answer))
+			}))
+			defer server.Close()
+			s, err := newWebhookSink(&Webhook{
+				URL: NewSecret(server.URL + test.path), Headers: map[string]Secret{"Authorization": NewSecret("Bearer " + token)},
+			}, server.Client(), time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = s.Handle(t.Context(), receiver.Event[json.RawMessage]{ID: "x", Type: "a.b", Body: []byte("{}")})
+			if err == nil || strings.Contains(err.Error(), token) {
+				t.Errorf("the error has the token: %v", err)
+			}
+		})
 	}
 }

@@ -63,9 +63,13 @@ func (s *Sink) post(ctx context.Context, m message) error {
 // posted looks for the message of an event in the channel:
 // https://docs.slack.dev/reference/methods/conversations.history
 func (s *Sink) posted(ctx context.Context, event receiver.Event[json.RawMessage]) (bool, error) {
+	since := event.CreatedAt // the machine's clock may have been ahead when it came
+	if !event.ReceivedAt.IsZero() && event.ReceivedAt.Before(since) {
+		since = event.ReceivedAt
+	}
 	query := url.Values{
 		"channel": {s.channelID()}, "include_all_metadata": {"true"}, "limit": {fmt.Sprint(perPage)},
-		"oldest": {fmt.Sprintf("%d.000000", max(0, event.ReceivedAt.Add(-earlier).Unix()))},
+		"oldest": {fmt.Sprintf("%d.000000", max(0, since.Add(-earlier).Unix()))},
 	}
 	for range maxPages {
 		got, err := s.call(ctx, vendor.Request{Method: http.MethodGet, URL: s.cfg.API + "/conversations.history?" + query.Encode()})

@@ -240,7 +240,7 @@ func TestTroubleOnTheWay(t *testing.T) {
 		"reset":     {vendortest.Trouble{Done: true, Reset: true, Body: `{"ok":tr`}, receiver.Failure{Unavailable: true, Answered: true, Unsure: true}},
 		"no JSON":   {vendortest.Trouble{Done: true, Body: "<html>"}, receiver.Failure{Unavailable: true, Answered: true, Unsure: true}},
 		"huge":      {vendortest.Trouble{Done: true, Body: long}, receiver.Failure{Unavailable: true, Answered: true, Unsure: true}},
-		"redirect":  {vendortest.Trouble{Status: 302, Header: map[string]string{"Location": "/login"}}, receiver.Failure{Permanent: true}},
+		"redirect":  {vendortest.Trouble{Status: 302, Header: map[string]string{"Location": "/login"}}, receiver.Failure{Unavailable: true, Answered: true}},
 		"403":       {vendortest.Trouble{Status: 403, Body: "no"}, receiver.Failure{Unavailable: true, Answered: true}},
 	}
 	for name, tt := range tests {

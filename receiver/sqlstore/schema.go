@@ -7,7 +7,7 @@ import (
 )
 
 // version is that of the tables that this release makes and knows. One that changes them
-// raises it, and changes older tables in makeTables.
+// raises it, and changes older tables in ensureTables, where it refuses them now.
 const version = 1
 
 // versionTable tells the version of the tables, in one row.
@@ -44,6 +44,9 @@ func ensureTables(ctx context.Context, db *sql.DB, d dialect) error {
 	var found int
 	if err := db.QueryRowContext(ctx, "select version from "+versionTable).Scan(&found); err != nil {
 		return fmt.Errorf("look at the version of the tables: %w", err)
+	}
+	if found < version {
+		return fmt.Errorf("an older release has made the tables receiver_inbox, version %d; this one needs version %d", found, version)
 	}
 	if found > version {
 		return fmt.Errorf("a newer release has changed the tables receiver_inbox to version %d, and this one knows version %d: run the newer one", found, version)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,12 +23,8 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	if folder := filepath.Dir(path); !isFolder(folder) {
 		return nil, fmt.Errorf("sqlstore: the folder %s of the SQLite file is missing: make it first", folder)
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("sqlstore: open the SQLite file: %w", err)
-	}
-	if err := file.Close(); err != nil {
-		return nil, fmt.Errorf("sqlstore: open the SQLite file: %w", err)
+	if err := makeFile(path); err != nil {
+		return nil, fmt.Errorf("sqlstore: make the SQLite file: %w", err)
 	}
 	// Whole, because ":memory:" would be no file, and connections that are opened later must
 	// find the same one wherever the program has gone to.
@@ -50,6 +47,20 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	}
 	s.owned = true
 	return s, nil
+}
+
+// makeFile makes a file if there is none. One that is there it does not open: to close it
+// again would end all locks that this process has on it, and another one would remove the
+// log that is being written.
+func makeFile(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 func isFolder(path string) bool {

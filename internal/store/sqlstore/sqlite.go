@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -149,9 +150,13 @@ func (e *sqliteEngine) takeLock(path string) error {
 	return nil
 }
 
-// makeFile makes the database file readable by its owner alone.
+// makeFile makes the database file, readable by its owner alone, if there is none. One that is
+// there it does not open: to close it again would end all locks that this process has on it.
 func makeFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func TestEveryStatusHasAMeaning(t *testing.T) {
 			switch {
 			case status == 429:
 				want = receiver.Failure{Unavailable: true, After: 7 * time.Second}
-			case slices.Contains([]int{401, 403, 425}, status):
+			case status < 400, slices.Contains([]int{401, 403, 425}, status):
 				want = receiver.Failure{Unavailable: true, Answered: true, After: 7 * time.Second}
 			case status == 408 || status >= 500:
 				want = receiver.Failure{Unavailable: true, Answered: true, Unsure: true, After: 7 * time.Second}

@@ -57,7 +57,9 @@ func meaning(status int) (unavailable, answered, unsure, permanent bool) {
 	switch {
 	case status == http.StatusTooManyRequests:
 		return true, false, false, false
-	case denied(status), status == http.StatusTooEarly:
+	case denied(status), status == http.StatusTooEarly, status >= 300 && status <= 399:
+		// A redirect is not followed: it leads to the sign-in or the maintenance page of a
+		// proxy, which stands before all events alike.
 		return true, true, false, false
 	case status == http.StatusRequestTimeout || status >= 500 && status <= 599:
 		return true, true, true, false
@@ -134,7 +136,8 @@ func (c *Client) Clean(text string) string {
 		return r
 	}, strings.ToValidUTF8(text, ""))
 	for _, secret := range c.cfg.Secrets {
-		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+		slashed := strings.ReplaceAll(secret, "/", `\/`) // as PHP writes JSON
+		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), slashed} {
 			if form != "" {
 				text = strings.ReplaceAll(text, form, "***")
 			}
