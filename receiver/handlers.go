@@ -117,6 +117,15 @@ func Typed[T any](e Event[json.RawMessage]) (Event[T], error) {
 	return event, nil
 }
 
+// Untyped is the event with its data as it was sent: what the Handle of the integrations
+// takes, so that a handler of one type can pass its events on to them.
+func (e Event[T]) Untyped() Event[json.RawMessage] {
+	return Event[json.RawMessage]{
+		ID: e.ID, Type: e.Type, CreatedAt: e.CreatedAt, Data: e.Raw, Raw: e.Raw, Body: e.Body, Test: e.Test, DeliveryID: e.DeliveryID,
+		ReceivedAt: e.ReceivedAt, Try: e.Try, Unsure: e.Unsure, Tx: e.Tx,
+	}
+}
+
 // handle gives an event to the handler that is for it.
 func (h *handlers) handle(ctx context.Context, e Event[json.RawMessage]) error {
 	h.mu.RLock()

@@ -261,6 +261,24 @@ func (c *child) tail() string {
 	return "its log ends:\n" + string(text[max(0, len(text)-most):])
 }
 
+// tellErrors has a test that failed say which errors the process logged, the first few.
+func (c *child) tellErrors(t testing.TB) {
+	if !t.Failed() {
+		return
+	}
+	text, err := os.ReadFile(c.log)
+	if err != nil {
+		t.Log(err)
+	}
+	told := 0
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, `"level":"ERROR"`) && told < 20 {
+			t.Log(line)
+			told++
+		}
+	}
+}
+
 // says reports whether the process has logged a text.
 func (c *child) says(t testing.TB, text string) bool {
 	t.Helper()

@@ -58,6 +58,7 @@ func fillAndAccount(t *testing.T, database string, small *disk) {
 	const times = 3
 	w := newWorld(t, database, newReceiver(t, "steady", nil), newReceiver(t, "shaky", shaky))
 	c := start(t, w.settings)
+	t.Cleanup(func() { c.tellErrors(t) })
 	w.setUp(c.api)
 	quiet := w.load(c.api)
 	for range times {
