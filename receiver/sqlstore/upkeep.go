@@ -14,7 +14,7 @@ import (
 // for at once is held in memory, what is changed at once is one transaction. A thousand
 // rows take SQLite some ten milliseconds.
 const (
-	rerunLook  = 100_000
+	rerunLook  = 10_000
 	rerunPiece = 1000
 )
 

@@ -146,7 +146,7 @@ func TestWhatBreaksIsToldApart(t *testing.T) {
 		}, receiver.Failure{Unavailable: true, Unsure: true, Answered: true}},
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
-		}, receiver.Failure{Permanent: true}},
+		}, receiver.Failure{Unavailable: true, Answered: true}},
 	}
 	for name, tt := range tests {
 		server := httptest.NewServer(tt.handler)
