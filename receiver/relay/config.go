@@ -23,6 +23,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/egress"
@@ -67,6 +68,9 @@ type Config struct {
 
 	Routes []Route
 
+	// Variables are those of the environment that the file names, sorted. A program that
+	// runs sees no change of them.
+	Variables []string
 	// Warnings are what somebody should look at and is no mistake, each with its line.
 	Warnings []string
 }
@@ -241,5 +245,7 @@ func parse(name string, text []byte, env func(string) (string, bool), file secre
 		return nil, err
 	}
 	config.Warnings = r.warnings
+	slices.Sort(r.variables)
+	config.Variables = slices.Compact(r.variables)
 	return config, nil
 }

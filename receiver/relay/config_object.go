@@ -21,13 +21,15 @@ type object struct {
 	values map[string]*value
 	asked  map[string]bool
 	broken bool // it is no map, which was told
+	// deeper are keys that belong under another one, which is empty, by what they are.
+	deeper map[string]string
 }
 
 // object reads a map. There is always one to ask, so that a wrong one is not an end.
 func (r *reader) object(v *value) *object {
 	o := &object{r: r, path: v.path, line: v.node.Line, values: map[string]*value{}, asked: map[string]bool{}}
 	switch {
-	case v.node.Kind == yaml.AliasNode:
+	case v.node.Kind == yaml.AliasNode, isTemplate(v.node):
 		o.broken = true
 	case v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!null": // what is missing in it is told
 	case v.node.Kind != yaml.MappingNode:
@@ -73,10 +75,32 @@ func (o *object) misspelt(key string) bool {
 func (o *object) end() {
 	known := slices.Sorted(maps.Keys(o.asked))
 	for _, key := range o.keys {
-		if !o.asked[key.Value] {
+		switch {
+		case o.asked[key.Value]:
+		case o.deeper[key.Value] != "":
+			o.r.add(key.Line, under(o.path, key.Value), "it belongs under %s, and must be indented further than that", o.deeper[key.Value])
+		default:
 			o.r.add(key.Line, under(o.path, key.Value), "there is no such key here; %s", meant(key.Value, known))
 		}
 	}
+}
+
+// belongs reports whether o has keys that were meant for inner, a map under key that is
+// empty: what is missing there is then told as keys in the wrong place, by end.
+func (o *object) belongs(key string, inner *object) bool {
+	if len(inner.keys) > 0 || inner.broken {
+		return false
+	}
+	found := false
+	for _, k := range o.keys {
+		if inner.asked[k.Value] && !o.asked[k.Value] {
+			if o.deeper == nil {
+				o.deeper = map[string]string{}
+			}
+			o.deeper[k.Value], found = key, true
+		}
+	}
+	return found
 }
 
 func (o *object) text(key, otherwise string) string {

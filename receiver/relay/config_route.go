@@ -89,7 +89,10 @@ func (r *reader) route(o *object) (route Route, name *value) {
 	}
 	route.Events = o.texts("events", r.pattern)
 	if v := o.take("when"); v != nil {
-		route.When = r.conditions(r.object(v))
+		told, inner := len(r.found), r.object(v)
+		if route.When = r.conditions(inner); o.belongs("when", inner) {
+			r.found = r.found[:told]
+		}
 	}
 	tests := o.take("tests")
 	route.Attempts = o.number("attempts", receiver.DefaultAttempts, 1, mostAttempts)
@@ -130,7 +133,10 @@ func (r *reader) end(o *object, route *Route) {
 		default:
 			first = key.Value
 			route.at = *r.at(v.node.Line, v.path, "")
-			r.endOf(first, r.object(v), route)
+			told, inner := len(r.found), r.object(v)
+			if r.endOf(first, inner, route); o.belongs(first, inner) {
+				r.found = r.found[:told]
+			}
 		}
 	}
 	if first == "" && !o.broken && !slices.ContainsFunc(kinds, o.misspelt) {

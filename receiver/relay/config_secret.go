@@ -114,6 +114,7 @@ func (r *reader) fromEnv(v *value) (text, from string) {
 	case text == "":
 		r.wrong(v, "%s is empty", from)
 	default:
+		r.variables = append(r.variables, name)
 		return text, from
 	}
 	return "", ""

@@ -252,6 +252,10 @@ func TestTheDocumentedFile(t *testing.T) {
 				r.Command = &Command{Run: []string{"./on-low-score", "--quiet"}, Env: []Variable{{"TICKET_TOKEN", NewSecret("token-of-tickets")}}}
 			}),
 		},
+		Variables: []string{
+			"COMPLIANCELAYER_SECRET", "DD_API_KEY", "DD_APP_KEY", "JIRA_TOKEN", "SLACK_TOKEN", "SLACK_WEBHOOK_URL", "TICKET_TOKEN",
+			"WAREHOUSE_AUTHORIZATION", "WAREHOUSE_SECRET",
+		},
 	}
 	if diff := cmp.Diff(want, got, ignorePlace(), cmp.Comparer(func(a, b egress.AllowRule) bool { return a == b })); diff != "" {
 		t.Errorf("docs/relay.yaml (-want +got):\n%s", diff)

@@ -47,16 +47,24 @@ func (v *value) kind() string {
 // which want says what belongs here. An alias was told already.
 func (r *reader) scalar(v *value, want string, tags ...string) bool {
 	switch {
-	case v.node.Kind == yaml.AliasNode:
+	case v.node.Kind == yaml.AliasNode, isTemplate(v.node):
 		return false
 	case v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!null":
-		r.wrong(v, "there is nothing here; write %s", want)
+		r.wrong(v, "there is nothing here; write %s%s", want, r.hidden(v))
 		return false
 	case v.node.Kind != yaml.ScalarNode || !slices.Contains(tags, v.node.ShortTag()):
 		r.wrong(v, "it is %s, but must be %s", v.kind(), want)
 		return false
 	}
 	return true
+}
+
+// hidden says why there is nothing where somebody may have written something.
+func (r *reader) hidden(v *value) string {
+	if r.comments[v.node.Line] {
+		return "; a # begins a comment, so a value with a # must be in quotes"
+	}
+	return ""
 }
 
 // text is a text that is not empty, or "" and a mistake.
@@ -195,10 +203,10 @@ func (r *reader) template(v *value) string {
 // list gives the values of a list that is not empty.
 func (r *reader) list(v *value) []*value {
 	switch {
-	case v.node.Kind == yaml.AliasNode:
+	case v.node.Kind == yaml.AliasNode, isTemplate(v.node):
 		return nil
 	case v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!null":
-		r.wrong(v, "there is nothing here; write a list, such as [a, b]")
+		r.wrong(v, "there is nothing here; write a list, such as [a, b]%s", r.hidden(v))
 		return nil
 	case v.node.Kind != yaml.SequenceNode:
 		r.wrong(v, "it is %s, but must be a list, such as [a, b]", v.kind())

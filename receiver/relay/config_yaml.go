@@ -14,9 +14,11 @@ import (
 // reader reads a file's nodes and collects what is wrong with them.
 type reader struct {
 	mistakes
-	env      func(string) (string, bool)
-	readFile secretFile
-	dev      bool
+	env       func(string) (string, bool)
+	readFile  secretFile
+	dev       bool
+	scan               // of the file
+	variables []string // of the environment, that were read
 }
 
 const empty = `the file is empty: it needs "secrets" and "routes"`
@@ -36,18 +38,20 @@ func (r *reader) load(text []byte) *yaml.Node {
 		r.add(1, "", "%s", err)
 		return nil
 	}
+	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
+	r.scan = scanLines(lines)
 	var file, second yaml.Node
 	if err := loader.Load(&file); errors.Is(err, io.EOF) {
 		r.add(1, "", empty)
 		return nil
 	} else if err != nil {
-		r.syntax(text, err)
+		r.syntax(lines, err)
 		return nil
 	}
 	switch err := loader.Load(&second); {
 	case errors.Is(err, io.EOF):
 	case err != nil:
-		r.syntax(text, err)
+		r.syntax(lines, err)
 	default:
 		r.add(second.Line, "", "a second document begins here; a file has one")
 	}
@@ -82,7 +86,7 @@ func unreadable(text []byte) (line int, what string) {
 }
 
 // syntax tells an error of the YAML reader, whose own words are about its insides.
-func (r *reader) syntax(text []byte, err error) {
+func (r *reader) syntax(lines []string, err error) {
 	broken, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
 		r.add(1, "", "this is no YAML: %s", err)
@@ -93,8 +97,9 @@ func (r *reader) syntax(text []byte, err error) {
 		mark = broken.ContextMark
 	}
 	rest := ""
-	if lines := bytes.Split(text, []byte("\n")); mark.Line >= 1 && mark.Line <= len(lines) {
-		line := string(lines[mark.Line-1])
+	line := ""
+	if mark.Line >= 1 && mark.Line <= len(lines) {
+		line = lines[mark.Line-1]
 		rest = line[min(max(mark.Column-1, 0), len(line)):]
 	}
 	switch {
@@ -103,6 +108,12 @@ func (r *reader) syntax(text []byte, err error) {
 		r.add(mark.Line, "", `a value that begins with * must be in quotes, such as "*.example.com"`)
 	case strings.HasPrefix(rest, "\t"), strings.Contains(broken.Message, "tab"):
 		r.add(mark.Line, "", "there is a tab; YAML is indented by spaces")
+	case braces.MatchString(line):
+		r.add(mark.Line, "", inQuotes)
+	case r.open > 0 && r.open <= max(mark.Line, broken.ContextMark.Line) && r.comments[r.open]:
+		r.add(r.open, "", "the list or map that begins here with [ or { has no end, because a # begins a comment; a value with a # must be in quotes, such as \"#security-alerts\"")
+	case r.open > 0 && r.open <= max(mark.Line, broken.ContextMark.Line):
+		r.add(r.open, "", "the list or map that begins here with [ or { has no end")
 	case strings.Contains(broken.Message, "mapping values are not allowed"):
 		r.add(mark.Line, "", "there is a second key here, or a wrong indentation; a value with a colon and a space in it must be in quotes")
 	case strings.Contains(broken.Message, "could not find expected ':'"):
@@ -133,7 +144,11 @@ func (r *reader) form(node *yaml.Node, path string) {
 		lines := map[string]int{}
 		for i := 0; i+1 < len(node.Content); i += 2 {
 			key := node.Content[i]
-			if key.Kind != yaml.ScalarNode {
+			switch {
+			case isTemplate(node):
+				r.add(key.Line, path, inQuotes)
+				continue
+			case key.Kind != yaml.ScalarNode:
 				r.add(key.Line, path, "a key must be a word")
 				continue
 			}
@@ -151,6 +166,15 @@ func (r *reader) form(node *yaml.Node, path string) {
 			r.form(node.Content[i+1], own)
 		}
 	}
+}
+
+// inQuotes is said of a template that stands there as it is.
+const inQuotes = `a value that begins with { must be in quotes, such as "{{.Domain}}"`
+
+// isTemplate reports whether a node is a template without quotes: to YAML {{.Domain}} is a
+// map whose one key is a map. It was told by form.
+func isTemplate(node *yaml.Node) bool {
+	return node.Kind == yaml.MappingNode && node.Style&yaml.FlowStyle != 0 && len(node.Content) > 0 && node.Content[0].Kind == yaml.MappingNode
 }
 
 // plain finds what a node has beside its value.
