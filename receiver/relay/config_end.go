@@ -38,6 +38,9 @@ func (r *reader) endOf(kind string, o *object, route *Route) {
 	o.end()
 }
 
+// channelID is the form of the ID of a channel; names have no capitals.
+var channelID = regexp.MustCompile(`^[CDG][A-Z0-9]+$`)
+
 func (r *reader) slack(o *object) *Slack {
 	s := &Slack{
 		Token: o.secret("token", nil), WebhookURL: o.secret("webhook_url", r.badURL), Channel: o.text("channel", ""),
@@ -57,6 +60,8 @@ func (r *reader) slack(o *object) *Slack {
 		o.need("channel", "the ID of a channel, such as C0123456789, or its name")
 	case address != nil && channel != nil:
 		r.wrong(channel, "the webhook has its own channel; leave the key out")
+	case s.Channel != "" && !channelID.MatchString(s.Channel):
+		r.warn(channel.node.Line, channel.path, "%s is a name; Slack can be asked for what is in a channel by its ID alone, such as C0123456789, so what is in hand when the relay is killed is posted again", quoted(s.Channel))
 	}
 	return s
 }

@@ -123,6 +123,10 @@ routes:
   - name: slack-3
     slack: {webhook_url: {env: SLACK_WEBHOOK_URL}}
   - slack: {webhook_url: {env: SLACK_WEBHOOK_URL}}
+  - name: by-name
+    slack: {token: {env: SLACK_TOKEN}, channel: "#security-alerts"}
+  - name: by-id
+    slack: {token: {env: SLACK_TOKEN}, channel: G0123456789}
 `)
 	want := []string{
 		`relay.yaml:3: routes[0].slack.token.file: everybody on this machine may read the file secrets/open; chmod o-r helps`,
@@ -130,6 +134,7 @@ routes:
 		`relay.yaml:5: routes[1].events[2]: "scan.deleted" is not a built-in type of events; that is right if it is one of your own`,
 		`relay.yaml:5: routes[1].events[3]: "domain.updated" is not a built-in type of events; that is right if it is one of your own`,
 		`relay.yaml:6: routes[1].when.alert_types[0]: "tls_weak" is not a known type of alerts; there are score_drop, critical_issue, cert_expired, cert_expiring_soon, config_change`,
+		`relay.yaml:11: routes[4].slack.channel: "#security-alerts" is a name; Slack can be asked for what is in a channel by its ID alone, such as C0123456789, so what is in hand when the relay is killed is posted again`,
 		`relay.yaml:4: routes[1].name: it is missing, so the route is slack-2 by its place; give it a name, because what waits for a route belongs to the name`,
 		`relay.yaml:9: routes[3].name: it is missing, so the route is slack-4 by its place; give it a name, because what waits for a route belongs to the name`,
 	}
