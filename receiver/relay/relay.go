@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -150,6 +151,8 @@ func (r *Relay) Run(ctx context.Context, reload <-chan os.Signal) error {
 		r.listenTo(working, reload)
 	}()
 	closeMetrics := r.serveMetrics(metrics)
+	// Who starts it by another program, such as go run, has the id of that one.
+	r.log.Info("the relay runs; a hangup signal (HUP) to this process has the file read again", slog.Int("pid", os.Getpid()), slog.String("file", r.path))
 	err := r.receiver.Serve(ctx, r.listener, r.mux(metrics))
 	stop()
 	<-reloading
@@ -231,6 +234,9 @@ func (r *Relay) listenTo(ctx context.Context, reload <-chan os.Signal) {
 				}
 			}
 			r.reloaded.WithLabelValues().Set(ok)
+			if err == nil {
+				r.tellOrphans(ctx)
+			}
 		}
 	}
 }
@@ -263,8 +269,32 @@ func (r *Relay) Reload() error {
 	}
 	r.ends.client.Close()
 	r.ends = e
-	r.log.Info("the file was read again", slog.Int("routes", len(config.Routes)))
+	log := r.log.With(slog.Int("routes", len(config.Routes)))
+	if len(config.Variables) > 0 {
+		log = log.With(slog.String("as_at_the_start", strings.Join(config.Variables, ", ")+": a new value of a variable takes a restart, unlike one in a file"))
+	}
+	log.Info("the file was read again")
 	return nil
+}
+
+// tellOrphans tells how many events wait for routes that are gone, perhaps by a name that
+// was misspelt.
+func (r *Relay) tellOrphans(ctx context.Context) {
+	depths, err := r.store.Depths(ctx)
+	if err != nil {
+		r.log.Error("the inbox does not answer", slog.Any("error", err))
+		return
+	}
+	routes := r.config.Load().Routes
+	gone := map[string]int{}
+	for _, d := range depths {
+		if d.Status != receiver.Failed && !slices.ContainsFunc(routes, func(route Route) bool { return route.Name == d.Lane }) {
+			gone[d.Lane] += d.Count
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(gone)) {
+		r.log.Warn("events wait for a route that is gone; they go on when one of its name is back", slog.String("route", name), slog.Int("events", gone[name]))
+	}
 }
 
 // fixed tells what a running relay does not change: before is what it was started with.

@@ -66,6 +66,23 @@ func TestAReloadReplacesTheSecrets(t *testing.T) {
 	}
 }
 
+func TestAReloadSaysWhichVariablesItCannotSeeAnew(t *testing.T) {
+	// Not parallel: it sets the environment.
+	t.Setenv("RELAY_TEST_SECRET", otherSecret)
+	to := newTarget(t)
+	file := head + "routes:\n" + to.route("a")
+	r := relayOf(t, file)
+	r.hangUp(file, readAgain)
+	const said = "a new value of a variable takes a restart"
+	if text := r.logs.text(); strings.Contains(text, said) {
+		t.Errorf("it speaks of variables, and the file names none:\n%s", text)
+	}
+	r.hangUp("secrets: [{file: whsec}, {env: RELAY_TEST_SECRET}, {env: RELAY_TEST_SECRET}]\ndev: true\nroutes:\n"+to.route("a"), readAgain)
+	if text := r.logs.text(); !strings.Contains(text, `as_at_the_start="RELAY_TEST_SECRET: `+said) || strings.Contains(text, "whsec_") {
+		t.Errorf("the log does not say that RELAY_TEST_SECRET takes a restart, or has its value:\n%s", text)
+	}
+}
+
 func TestAFileWithMistakesChangesNothing(t *testing.T) {
 	t.Parallel()
 	to := newTarget(t)
@@ -146,6 +163,11 @@ func TestWhatWaitsForARouteThatIsGoneIsWorkedOffWhenItIsBack(t *testing.T) {
 	a.want(t, "4")
 	if got := r.statuses(r.store, "b"); len(got[receiver.Waiting])+len(got[receiver.Working]) != 3 {
 		t.Errorf("of the route that is gone there are %v, want three that wait", got)
+	}
+	// A signal comes as soon as the one before was seen to, so that this is said by then.
+	r.hangUp(head+"routes:\n"+a.route("a"), readAgain)
+	if text := r.logs.text(); !strings.Contains(text, "route=b events=3") || strings.Contains(text, "route=a events") {
+		t.Errorf("the log does not say that 3 events wait for the route that is gone:\n%s", text)
 	}
 	b.set(http.StatusOK, nil)
 	r.hangUp(both, readAgain)

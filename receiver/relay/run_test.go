@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -30,6 +31,15 @@ func TestHealthSaysWhetherEventsCanBeKept(t *testing.T) {
 		if status, _ := r.get(address, "/healthz"); status != http.StatusServiceUnavailable {
 			t.Errorf("with a closed inbox it is %d, want 503", status)
 		}
+	}
+}
+
+func TestTheLogHasTheProcessToSignal(t *testing.T) {
+	t.Parallel()
+	r := relayOf(t, head+"routes: [{file: {path: events}}]\n")
+	r.get(r.port(), "/healthz") // it has begun by then
+	if want := fmt.Sprintf("pid=%d ", os.Getpid()); !strings.Contains(r.logs.text(), want) {
+		t.Errorf("the log has no %q:\n%s", want, r.logs.text())
 	}
 }
 
