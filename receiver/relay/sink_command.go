@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,11 @@ type commandSink struct {
 func (c *commandSink) Handle(parent context.Context, event receiver.Event[json.RawMessage]) error {
 	ctx, cancel := context.WithTimeout(parent, c.timeout)
 	defer cancel()
+	secrets := c.secrets()
 	said := &tail{most: maxSaid}
+	for _, secret := range secrets {
+		said.most = max(said.most, maxSaid+len(secret)) // so that the one across the cut is whole
+	}
 	program := exec.CommandContext(ctx, c.run[0], c.run[1:]...) //nolint:gosec // which program is the operator's choice, and nothing of the event is in its words
 	program.Stdin = bytes.NewReader(event.Body)
 	program.Stderr = said
@@ -63,9 +68,9 @@ func (c *commandSink) Handle(parent context.Context, event receiver.Event[json.R
 		return receiver.Unavailable(fmt.Errorf("start %s: %w", c.run[0], err), 0)
 	}
 	if !exit.Exited() { // by a signal, such as the kernel's for want of memory
-		return &receiver.Failure{Err: fmt.Errorf("%s was ended by a signal: %w%s", c.run[0], exit, c.redact(said.String())), Unsure: true}
+		return &receiver.Failure{Err: fmt.Errorf("%s was ended by a signal: %w%s", c.run[0], exit, said.words(secrets)), Unsure: true}
 	}
-	err = fmt.Errorf("%s ended with status %d%s", c.run[0], exit.ExitCode(), c.redact(said.String()))
+	err = fmt.Errorf("%s ended with status %d%s", c.run[0], exit.ExitCode(), said.words(secrets))
 	switch exit.ExitCode() {
 	case exitTryLater:
 		return receiver.Unavailable(err, 0)
@@ -75,15 +80,16 @@ func (c *commandSink) Handle(parent context.Context, event receiver.Event[json.R
 	return err
 }
 
-// redact takes the values of the route's variables out of what a program said: they are
-// often secrets, and a shell that traces shows them.
-func (c *commandSink) redact(text string) string {
+// secrets are the values of the route's variables, the longest first, because one may be
+// in another: they are often secrets, and a shell that traces shows them.
+func (c *commandSink) secrets() (values []string) {
 	for _, pair := range c.env {
 		if _, value, _ := strings.Cut(pair, "="); len(value) >= 4 { // shorter ones are no secrets, and are in many words
-			text = strings.ReplaceAll(text, value, redacted)
+			values = append(values, value)
 		}
 	}
-	return text
+	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
+	return values
 }
 
 func (c *commandSink) environment() []string {
@@ -122,10 +128,28 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String is the end of an error's text.
-func (t *tail) String() string {
-	if text := strings.TrimSpace(string(t.kept)); text != "" {
+// words is the end of an error's text: the last of what was written, without secrets.
+func (t *tail) words(secrets []string) string {
+	text := string(t.kept)
+	text = text[cut(text, secrets):]
+	for _, secret := range secrets {
+		text = strings.ReplaceAll(text, secret, redacted)
+	}
+	if text = strings.TrimSpace(text); text != "" {
 		return ": " + text
 	}
 	return ""
+}
+
+// cut is where the last maxSaid bytes of a text begin, or the first place after that which
+// is not within a secret: half of one is not found when secrets are taken out.
+func cut(text string, secrets []string) int {
+	from := max(0, len(text)-maxSaid)
+	for i := 0; i < len(secrets); i++ {
+		begin := max(0, from-len(secrets[i])+1)
+		if at := strings.Index(text[begin:], secrets[i]); at >= 0 && begin+at < from {
+			from, i = begin+at+len(secrets[i]), -1 // which may be within another
+		}
+	}
+	return from
 }

@@ -4,6 +4,7 @@ package relay
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,6 +120,37 @@ func TestOfACommandsErrorsTheEndIsKept(t *testing.T) {
 	err := c.Handle(t.Context(), anEvent("a"))
 	if err == nil || !strings.HasSuffix(err.Error(), "the reason") || len(err.Error()) > maxSaid+100 {
 		t.Errorf("got %.200v, want the last %d bytes", err, maxSaid)
+	}
+}
+
+// The end of a secret that was cut in two was left in the error.
+func TestNoPartOfASecretIsInTheErrorOfACommand(t *testing.T) {
+	t.Parallel()
+	const secret, longer = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123ABCDEFGHIJKLMNOPQRSTUVWXYZ456789"
+	c := &commandSink{env: []string{"TOKEN=" + secret, "LONGER=" + longer, "FLAG=yes"}}
+	for _, shown := range []string{secret, longer, secret + longer, longer + secret, secret + secret[:3] + longer} {
+		for after := range maxSaid + 2*len(longer) {
+			said := &tail{most: maxSaid + len(longer)}
+			text := strings.Repeat("-", 3*maxSaid) + shown + strings.Repeat("+", after)
+			if n, err := said.Write([]byte(text)); n != len(text) || err != nil {
+				t.Fatalf("Write: %d, %v", n, err)
+			}
+			got := said.words(c.secrets())
+			rest := strings.ReplaceAll(got, redacted, "")
+			if strings.ContainsAny(rest, "EFXYZ456789") || !strings.HasSuffix(got, strings.Repeat("+", min(after, maxSaid-len(longer)))) {
+				t.Fatalf("%d bytes after %s it says %.100q", after, shown, got)
+			}
+		}
+	}
+}
+
+// The same through a program: its trace shows the secret across the cut.
+func TestATracedCommandShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	c, _ := shell(t, fmt.Sprintf(`echo "$TOKEN" >&2; printf '%%%ds' . >&2; exit 1`, maxSaid-5))
+	c.env = append(c.env, "TOKEN=token-of-tickets")
+	if err := c.Handle(t.Context(), anEvent("a")); err == nil || strings.Contains(err.Error(), "kets") || !strings.HasSuffix(err.Error(), ".") {
+		t.Errorf("got %v, want its last words without the end of the token", err)
 	}
 }
 
