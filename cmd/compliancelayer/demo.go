@@ -53,7 +53,7 @@ func (d *demoCmd) Run(ctx context.Context, c *console) (err error) {
 	if err != nil {
 		var taken *app.ListenError
 		if errors.As(err, &taken) {
-			return listenHint(err, "--listen", "COMPLIANCELAYER_DEMO_LISTEN")
+			return listenHint(err, "--listen or COMPLIANCELAYER_DEMO_LISTEN")
 		}
 		return serveHint(err)
 	}

@@ -87,6 +87,7 @@ func newNames(t *testing.T) names {
 			g.variables[name] = true
 		}
 	}
+	g.variables[relayVariable] = true
 	return g
 }
 

@@ -81,10 +81,9 @@ func (a *address) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// listenHint says what to do about an address that cannot be listened on, and with which
-// flag or variable.
-func listenHint(err error, flag, variable string) error {
-	set := flag + " or " + variable
+// listenHint says what to do about an address that cannot be listened on; set is what it
+// is set with.
+func listenHint(err error, set string) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return withHint(err, "stop what listens there, or choose another port with %s", set)

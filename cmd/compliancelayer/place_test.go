@@ -81,7 +81,7 @@ func TestTheAdviceAboutAnAddressFitsTheError(t *testing.T) {
 		errors.New("no such host"): "correct --listen",
 	} {
 		c, _, notes := quiet()
-		c.fail(listenHint(fmt.Errorf("listen: %w", cause), "--listen", "COMPLIANCELAYER_LISTEN"), "serve")
+		c.fail(listenHint(fmt.Errorf("listen: %w", cause), "--listen or COMPLIANCELAYER_LISTEN"), "serve")
 		if !strings.Contains(notes.String(), want) || !strings.Contains(notes.String(), "--listen or COMPLIANCELAYER_LISTEN") {
 			t.Errorf("%v: printed %q, want %q in it and what to change", cause, notes, want)
 		}

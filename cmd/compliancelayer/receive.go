@@ -45,7 +45,7 @@ func (r *receiveCmd) Run(ctx context.Context, c *console) error {
 	rc.setSecrets(secrets...)
 	stop, url, err := serveHere(ctx, string(r.Listen), rc)
 	if err != nil {
-		return listenHint(err, "--listen", "COMPLIANCELAYER_RECEIVE_LISTEN")
+		return listenHint(err, "--listen or COMPLIANCELAYER_RECEIVE_LISTEN")
 	}
 	c.note("Receiving at %s", url)
 	if len(secrets) == 0 {

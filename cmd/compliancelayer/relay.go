@@ -3,10 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/compliancelayer/compliancelayer/receiver/relay"
 )
@@ -24,14 +29,31 @@ func (r *relayCmd) Help() string {
 
     secrets: {env: COMPLIANCELAYER_SECRET}
     routes:
-      - slack: {token: {env: SLACK_TOKEN}, channel: "#security-alerts"}
+      - slack: {token: {env: SLACK_TOKEN}, channel: C0123456789}
 
 Then:
 
     compliancelayer relay check --config relay.yaml
     compliancelayer relay --config relay.yaml
 
---config is the relay's own file here, relay.yaml if it is left out. The relay takes webhooks on port 8090, at /webhooks/compliancelayer, and keeps them in relay.db before it answers. A reload of the file: kill -HUP. A file with a mistake changes nothing. /healthz and /metrics are beside the path. docs/receiving.md has all of it.`
+The relay takes webhooks on port 8090, at /webhooks/compliancelayer, and keeps them in relay.db before it answers. It logs its process's id, pid: after kill -HUP pid the file is read again. A file with a mistake changes nothing. /healthz and /metrics are beside the path. docs/receiving.md has all of it.`
+}
+
+// relayVariable names the relay's file. COMPLIANCELAYER_CONFIG does not: it is for the
+// settings of the server.
+const relayVariable = envPrefix + "_RELAY_CONFIG"
+
+// BeforeReset makes --config what it is for the relay, before the help is printed and the
+// environment is asked.
+func (r *relayCmd) BeforeReset(ctx *kong.Context) error {
+	for _, flag := range ctx.Model.Flags {
+		if flag.Name == "config" {
+			flag.Help = "The relay's file, relay.yaml if it is left out; docs/relay.yaml is one with every key."
+			flag.Envs = []string{relayVariable}
+			flag.Tag.Envs = flag.Envs
+		}
+	}
+	return nil
 }
 
 // relayFile is the file of the relay, which is no file of settings: see settingsFile.
@@ -73,10 +95,32 @@ func (r *relayRunCmd) Run(ctx context.Context, c *console, g *grammar) error {
 	log := newLogger(c.err, config.LogLevel.String(), config.LogFormat)
 	running, err := relay.Open(ctx, relayFile(g), config, log)
 	if err != nil {
-		return listenHint(err, "listen", "listen, in "+relayFile(g))
+		return relayHint(err, relayFile(g))
 	}
-	c.say("Relaying to %d routes; webhooks are taken at %s", len(config.Routes), running.URL())
+	c.say("Relaying to %s; webhooks are taken at %s", counted(len(config.Routes), "route"), running.URL())
 	return running.Run(ctx, reload)
+}
+
+// relayHint tells an address that cannot be listened on from anything else that keeps the
+// relay from starting.
+func relayHint(err error, file string) error {
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != "listen" {
+		return err
+	}
+	key, _, _ := strings.Cut(err.Error(), ":") // listen or metrics_listen
+	return listenHint(err, key+", in "+file)
+}
+
+// counted is a number of things, of which word is one.
+func counted(n int, word string) string {
+	switch {
+	case n == 1:
+		return "1 " + word
+	case strings.HasSuffix(word, "y"):
+		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(word, "y"))
+	}
+	return fmt.Sprintf("%d %ss", n, word)
 }
 
 type relayCheckCmd struct {
@@ -123,7 +167,7 @@ func (r *relayCheckCmd) Run(ctx context.Context, c *console, g *grammar) error {
 }
 
 func (r *relayCheckCmd) words(c *console, file string, config *relay.Config, routes []checkedRoute) {
-	c.say("%s is as it should be: %d routes", file, len(config.Routes))
+	c.say("%s is as it should be: %s", file, counted(len(config.Routes), "route"))
 	if r.NoSend {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,6 +80,30 @@ func (f inboxFilter) filter(ids []string) kit.Filter {
 	return filter
 }
 
+// checkRoutes finds the routes of which neither the file nor the inbox has heard.
+func (f inboxFilter) checkRoutes(ctx context.Context, store *sqlstore.Store, file string) error {
+	if len(f.Route) == 0 {
+		return nil
+	}
+	known, err := relay.ReadRoutes(file)
+	if err != nil {
+		return asUsage(err)
+	}
+	for _, route := range f.Route {
+		if slices.Contains(known, route) {
+			continue
+		}
+		found, _, err := store.List(ctx, kit.Filter{Lanes: []string{route}}, kit.Page{Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return withHint(fmt.Errorf("neither %s nor the inbox has a route %s", file, route), "name one of %s with --route", strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
 type relayInboxListCmd struct {
 	inboxFilter
 	paging
@@ -92,6 +117,9 @@ func (r *relayInboxListCmd) Run(ctx context.Context, c *console, g *grammar) err
 		return err
 	}
 	defer func() { _ = store.Close() }() // it was only read
+	if err := r.checkRoutes(ctx, store, relayFile(g)); err != nil {
+		return err
+	}
 	page, err := pages(ctx, r.paging, func(ctx context.Context, q client.PageQuery) (client.Page[inboxItem], error) {
 		items, next, err := store.List(ctx, r.filter(nil), kit.Page{Limit: q.Limit, After: q.Cursor})
 		page := client.Page[inboxItem]{Data: []inboxItem{}}
@@ -161,7 +189,7 @@ func showItems(c *console, items []inboxItem) {
 		case i.DueAt != nil:
 			when = ", next looked at " + i.DueAt.Local().Format(time.DateTime)
 		}
-		c.say("%s: %s, %d tries, %d failures%s", i.Route, i.Status, i.Tries, i.Failures, when)
+		c.say("%s: %s, %s, %s%s", i.Route, i.Status, counted(i.Tries, "try"), counted(i.Failures, "failure"), when)
 		for line := range strings.Lines(i.Error) {
 			c.say("    %s", strings.TrimRight(line, "\n"))
 		}
@@ -201,13 +229,40 @@ func (r *relayInboxRetryCmd) Run(ctx context.Context, c *console, g *grammar) er
 		return err
 	}
 	defer func() { _ = store.Close() }() // what it did is committed
-	var ids []string
-	if !r.All {
-		ids = r.IDs
+	if err := r.checkRoutes(ctx, store, relayFile(g)); err != nil {
+		return err
 	}
-	n, err := store.Rerun(ctx, r.filter(ids))
+	done, err := r.look(ctx, store)
 	if err != nil {
 		return err
 	}
+	n, err := store.Rerun(ctx, r.filter(r.IDs))
+	if err != nil {
+		return err
+	}
+	for _, id := range done {
+		c.note("%s is done: --status done runs it again", id)
+	}
 	return printOne(c, r.JSON, map[string]int{"retried": n}, func() { c.say("%d to be tried again", n) })
+}
+
+// look finds the events that were named. Done are those that are not run again because
+// they were done by every route that was chosen.
+func (r *relayInboxRetryCmd) look(ctx context.Context, store *sqlstore.Store) (done []string, err error) {
+	for _, id := range r.IDs {
+		items, _, err := store.List(ctx, kit.Filter{IDs: []string{id}, Lanes: r.Route}, kit.Page{})
+		switch {
+		case err != nil:
+			return nil, err
+		case len(items) == 0 && len(r.Route) > 0:
+			return nil, withHint(fmt.Errorf("there is no event %s of %s in the inbox", id, strings.Join(r.Route, ", ")), "%s relay inbox show %s", programName, id)
+		case len(items) == 0:
+			return nil, withHint(fmt.Errorf("there is no event %s in the inbox", id), "%s relay inbox list", programName)
+		}
+		open := slices.ContainsFunc(items, func(i kit.Item) bool { return i.Status != kit.Done })
+		if !open && !slices.Contains(r.Status, string(kit.Done)) {
+			done = append(done, id)
+		}
+	}
+	return done, nil
 }

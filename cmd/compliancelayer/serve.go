@@ -95,7 +95,7 @@ func (s *serveCmd) Run(ctx context.Context, c *console) error {
 func serveHint(err error) error {
 	var taken *app.ListenError
 	if errors.As(err, &taken) {
-		return listenHint(err, "--"+taken.Setting, variableOf(taken.Setting))
+		return listenHint(err, "--"+taken.Setting+" or "+variableOf(taken.Setting))
 	}
 	return withHint(err, "%s doctor   (checks settings, database, key and port, with the same flags)", programName)
 }

@@ -173,7 +173,7 @@ func noteMisspelt(c *console, known []string) {
 		name, _, _ := strings.Cut(pair, "=")
 		short, ours := strings.CutPrefix(name, envPrefix+"_")
 		setting := strings.ToLower(strings.ReplaceAll(short, "_", "-"))
-		if !ours || setting == "config" || slices.Contains(known, setting) {
+		if !ours || setting == "config" || name == relayVariable || slices.Contains(known, setting) {
 			continue
 		}
 		if near := nearest.Name(setting, known); near != "" {

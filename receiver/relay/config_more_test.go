@@ -143,6 +143,22 @@ routes:
 	}
 }
 
+func TestTheNamesOfRoutesNeedNoSecrets(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "relay.yaml")
+	const text = "secrets: {env: NO_SUCH}\nroutes:\n  - slack: {token: {file: none}, channel: C1}\n  - {name: low, fil: x}\n  - slack: {webhook_url: {env: NO_SUCH}}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadRoutes(path)
+	if want := []string{"slack", "low", "slack-2"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("ReadRoutes = %v, %v, want %v", got, err, want)
+	}
+	if _, err := ReadRoutes(path + ".none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a file: %v", err)
+	}
+}
+
 func TestWrongTellsThePlace(t *testing.T) {
 	t.Parallel()
 	got := parseGood(t, smallest)
