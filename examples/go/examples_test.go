@@ -2,8 +2,10 @@
 package examples
 
 import (
+	"encoding/json"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +37,9 @@ func TestEveryExampleTakesAnEventAndSkipsItsCopy(t *testing.T) {
 			var said strings.Builder
 			running := exec.CommandContext(t.Context(), binary)
 			running.Dir, running.Stdout, running.Stderr = dir, &said, &said
-			running.Env = append(os.Environ(), "COMPLIANCELAYER_SECRET="+secret.Reveal(), "LISTEN="+address)
+			chat, posted := fakeSlack(t)
+			running.Env = append(os.Environ(), "COMPLIANCELAYER_SECRET="+secret.Reveal(), "LISTEN="+address,
+				"SLACK_TOKEN=xoxb-1", "SLACK_CHANNEL=C0123456789", "SLACK_API="+chat)
 			if err := running.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -50,14 +54,69 @@ func TestEveryExampleTakesAnEventAndSkipsItsCopy(t *testing.T) {
 			if forged, err := forger.Send(t.Context(), event); err != nil || forged.Status != http.StatusUnauthorized {
 				t.Errorf("a forged one: %d, %v; want 401", forged.Status, err)
 			}
+			test := webhooktest.NewEvent("scan.completed", `{"test":true,"message":"from a test"}`)
+			send(t, sender, test)
+			if name == "inbox" { // the others know no Slack
+				select {
+				case got := <-posted:
+					if got.Channel != "C0123456789" || got.Metadata.EventPayload.ID != test.ID {
+						t.Errorf("Slack got %+v, want the test in its channel", got)
+					}
+				case <-time.After(time.Minute):
+					t.Error("Slack got nothing within a minute")
+				}
+			}
 			if err := running.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
 			if err := running.Wait(); err != nil {
 				t.Errorf("it ended with %v:\n%s", err, said.String())
 			}
+			if !strings.Contains(said.String(), sender.URL) {
+				t.Errorf("it does not say that it listens at %s:\n%s", sender.URL, said.String())
+			}
 		})
 	}
+}
+
+// On all addresses and a random port an example would be found by others, and not by
+// whoever started it.
+func TestExamplesListenOnThisMachineAlone(t *testing.T) {
+	t.Parallel()
+	programs, err := filepath.Glob("*/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range programs {
+		text, err := os.ReadFile(program)
+		if err != nil || !strings.Contains(string(text), `cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8090")`) {
+			t.Errorf("%s has no address for when there is no LISTEN, %v", program, err)
+		}
+	}
+}
+
+// message is what is posted to Slack, of which there is more.
+type message struct {
+	Channel  string
+	Metadata struct {
+		EventPayload struct{ ID string } `json:"event_payload"`
+	}
+}
+
+// fakeSlack takes messages.
+func fakeSlack(t *testing.T) (url string, posted <-chan message) {
+	t.Helper()
+	messages := make(chan message, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		var m message
+		if err := json.NewDecoder(req.Body).Decode(&m); err != nil || req.URL.Path != "/chat.postMessage" || req.Header.Get("Authorization") != "Bearer xoxb-1" {
+			t.Errorf("Slack got %s, %v", req.URL, err)
+		}
+		messages <- m
+		_, _ = w.Write([]byte(`{"ok":true,"channel":"C0123456789","ts":"1.2"}`))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, messages
 }
 
 // send sends the event until the program listens.

@@ -1,10 +1,11 @@
 // Command chi mounts the receiver in a router of chi (github.com/go-chi/chi), beside the
 // program's own pages, and runs the workers itself.
 //
-//	COMPLIANCELAYER_SECRET=whsec_... LISTEN=127.0.0.1:8090 go run ./chi
+//	COMPLIANCELAYER_SECRET=whsec_... go run ./chi
 package main
 
 import (
+	"cmp"
 	"context"
 	"log"
 	"log/slog"
@@ -49,5 +50,7 @@ func run(ctx context.Context) error {
 	router := chi.NewRouter()
 	router.Get("/", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("my program\n")) })
 	router.Mount("/webhooks/compliancelayer", events)
-	return events.ListenAndServe(ctx, os.Getenv("LISTEN"), router)
+	address := cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8090")
+	slog.Info("receiving", "url", "http://"+address+"/webhooks/compliancelayer")
+	return events.ListenAndServe(ctx, address, router)
 }

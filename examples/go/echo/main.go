@@ -1,10 +1,11 @@
 // Command echo mounts the receiver in Echo (github.com/labstack/echo), which serves it
 // with a server of its own: the workers are run beside it, and stopped after it.
 //
-//	COMPLIANCELAYER_SECRET=whsec_... LISTEN=127.0.0.1:8090 go run ./echo
+//	COMPLIANCELAYER_SECRET=whsec_... go run ./echo
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log"
@@ -55,7 +56,9 @@ func run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.Background())
 	var worker sync.WaitGroup
 	worker.Go(func() { _ = events.Run(working) })
-	server := echo.StartConfig{Address: os.Getenv("LISTEN"), HideBanner: true, GracefulTimeout: 30 * time.Second}
+	address := cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8090")
+	slog.Info("receiving", "url", "http://"+address+"/webhooks/compliancelayer")
+	server := echo.StartConfig{Address: address, HideBanner: true, GracefulTimeout: 30 * time.Second}
 	err = server.Start(ctx, e)
 	stopWorking() // after the last request was answered
 	worker.Wait()

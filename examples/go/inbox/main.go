@@ -1,14 +1,18 @@
 // Command inbox is the shortest receiver that loses nothing: it keeps every event in a
-// SQLite file before it answers, skips copies, and posts low scores to Slack when there
-// is a token, else to its log.
+// SQLite file before it answers, skips copies, logs scans and tests, and posts all but
+// scans to Slack when there is a token, whose bot is in the channel.
 //
-//	COMPLIANCELAYER_SECRET=whsec_... LISTEN=127.0.0.1:8090 go run ./inbox
+//	COMPLIANCELAYER_SECRET=whsec_... go run ./inbox
+//	COMPLIANCELAYER_SECRET=whsec_... SLACK_TOKEN=xoxb-... SLACK_CHANNEL=C0123456789 go run ./inbox
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"log"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -45,16 +49,28 @@ func run(ctx context.Context) error {
 		slog.Info("scan completed", "domain", e.Data.Domain, "score", e.Data.Score, "grade", e.Data.Grade)
 		return nil
 	})
-	events.OnTest(func(_ context.Context, e receiver.Event[receiver.Test]) error {
-		slog.Info("it works", "message", e.Data.Message)
-		return nil
-	})
+	var chat *slack.Sink // nil: there is none
 	if token := os.Getenv("SLACK_TOKEN"); token != "" {
-		chat, err := slack.New(slack.Config{Token: token, Channel: "#security-alerts"})
-		if err != nil {
+		config := slack.Config{Token: token, Channel: os.Getenv("SLACK_CHANNEL")}
+		if config.API = os.Getenv("SLACK_API"); config.API != "" {
+			config.HTTP = &http.Client{} // one that goes to this machine, too
+		}
+		if chat, err = slack.New(config); err != nil {
 			return err
 		}
 		events.OnOther(chat.Handle) // every other type, alerts among them
 	}
-	return events.ListenAndServe(ctx, os.Getenv("LISTEN"), nil)
+	events.OnTest(func(ctx context.Context, e receiver.Event[receiver.Test]) error {
+		slog.Info("it works", "message", e.Data.Message)
+		if chat == nil {
+			return nil
+		}
+		return chat.Handle(ctx, receiver.Event[json.RawMessage]{
+			ID: e.ID, Type: e.Type, CreatedAt: e.CreatedAt, ReceivedAt: e.ReceivedAt,
+			Data: e.Raw, Raw: e.Raw, Body: e.Body, Test: true, Try: e.Try, Unsure: e.Unsure,
+		})
+	})
+	address := cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8090")
+	slog.Info("receiving", "url", "http://"+address+"/webhooks/compliancelayer")
+	return events.ListenAndServe(ctx, address, nil)
 }

@@ -2,13 +2,15 @@
 // handler has ended, and sends again what failed. It fits short work that is safe to do
 // again. The store only remembers which events are done.
 //
-//	COMPLIANCELAYER_SECRET=whsec_... LISTEN=127.0.0.1:8090 go run ./inline
+//	COMPLIANCELAYER_SECRET=whsec_... go run ./inline
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -43,5 +45,7 @@ func run(ctx context.Context) error {
 		// An error here is answered with 500, and the event comes again.
 		return os.WriteFile("last.json", e.Body, 0o600)
 	})
-	return events.ListenAndServe(ctx, os.Getenv("LISTEN"), nil)
+	address := cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8090")
+	slog.Info("receiving", "url", "http://"+address+"/webhooks/compliancelayer")
+	return events.ListenAndServe(ctx, address, nil)
 }

@@ -2,13 +2,15 @@
 // the table and the mark that the event is done commit together, so that each event has
 // its effect exactly once, whatever crashes.
 //
-//	COMPLIANCELAYER_SECRET=whsec_... LISTEN=127.0.0.1:8090 go run ./transaction
+//	COMPLIANCELAYER_SECRET=whsec_... go run ./transaction
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -62,5 +64,7 @@ func run(ctx context.Context) error {
 		_, err := e.Tx.ExecContext(ctx, upsert, e.Data.Domain, e.Data.Score, e.CreatedAt.Format("2006-01-02T15:04:05.000Z"))
 		return err
 	})
-	return events.ListenAndServe(ctx, os.Getenv("LISTEN"), nil)
+	address := cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8090")
+	slog.Info("receiving", "url", "http://"+address+"/webhooks/compliancelayer")
+	return events.ListenAndServe(ctx, address, nil)
 }
