@@ -9,8 +9,9 @@ import (
 // which bracket is not closed. A # that was meant as part of a value begins a comment, and
 // the YAML reader gives up only lines later.
 type scan struct {
-	open     int          // the line of a [ or { that has no end; 0: there is none
-	comments map[int]bool // the lines with one
+	open      int          // the line of a [ or { that has no end; 0: there is none
+	comments  map[int]bool // the lines with one
+	templates map[int]bool // the lines with a value that begins as one and has no quotes
 }
 
 // scanner goes through a text as YAML does, and cares for brackets, quotes and comments
@@ -31,7 +32,7 @@ type bracket struct {
 var blockText = regexp.MustCompile(`[:-] +[|>][0-9+-]*\s*$`)
 
 func scanLines(lines []string) scan {
-	s := &scanner{scan: scan{comments: map[int]bool{}}, block: -1}
+	s := &scanner{scan: scan{comments: map[int]bool{}, templates: map[int]bool{}}, block: -1}
 	for i, line := range lines {
 		if s.line(i+1, line); s.open > 0 {
 			return s.scan
@@ -55,17 +56,16 @@ func (s *scanner) line(number int, line string) {
 	for i := 0; i < len(line); i++ {
 		c := line[i]
 		switch {
-		case s.quote == '"' && c == '\\', s.quote == '\'' && strings.HasPrefix(line[i:], "''"):
-			i++
 		case s.quote != 0:
-			if c == s.quote {
-				s.quote = 0
-			}
+			i += s.quoted(line[i:])
 		case c == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t'):
 			s.comments[number] = true
 			return
 		case value && (c == '"' || c == '\''):
 			s.quote, value = c, false
+		case value && strings.HasPrefix(line[i:], "{{"):
+			s.templates[number] = true
+			s.bracket(number, c, value) // it opens one, in which a value may follow
 		case !s.bracket(number, c, value):
 			return
 		default:
@@ -75,6 +75,18 @@ func (s *scanner) line(number int, line string) {
 	if s.quote == 0 && len(s.brackets) == 0 && blockText.MatchString(line) {
 		s.block = indent(line, " -")
 	}
+}
+
+// quoted goes on within quotes, of which rest may be the end, and tells how many more
+// characters belong to the first.
+func (s *scanner) quoted(rest string) int {
+	switch {
+	case s.quote == '"' && rest[0] == '\\', s.quote == '\'' && strings.HasPrefix(rest, "''"):
+		return 1
+	case rest[0] == s.quote:
+		s.quote = 0
+	}
+	return 0
 }
 
 // bracket opens or closes one, and reports false when it closes another than the last.
@@ -113,6 +125,3 @@ func (s *scanner) before(c byte, spaced, value bool) bool {
 
 // indent is how many of the characters the line begins with.
 func indent(line, of string) int { return len(line) - len(strings.TrimLeft(line, of)) }
-
-// braces is a value that begins as a template does and has no quotes.
-var braces = regexp.MustCompile(`([:-] +|[\[{,] *)\{\{`)

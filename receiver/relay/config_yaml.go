@@ -97,9 +97,8 @@ func (r *reader) syntax(lines []string, err error) {
 		mark = broken.ContextMark
 	}
 	rest := ""
-	line := ""
 	if mark.Line >= 1 && mark.Line <= len(lines) {
-		line = lines[mark.Line-1]
+		line := lines[mark.Line-1]
 		rest = line[min(max(mark.Column-1, 0), len(line)):]
 	}
 	switch {
@@ -108,7 +107,7 @@ func (r *reader) syntax(lines []string, err error) {
 		r.add(mark.Line, "", `a value that begins with * must be in quotes, such as "*.example.com"`)
 	case strings.HasPrefix(rest, "\t"), strings.Contains(broken.Message, "tab"):
 		r.add(mark.Line, "", "there is a tab; YAML is indented by spaces")
-	case braces.MatchString(line):
+	case r.templates[mark.Line]:
 		r.add(mark.Line, "", inQuotes)
 	case r.open > 0 && r.open <= max(mark.Line, broken.ContextMark.Line) && r.comments[r.open]:
 		r.add(r.open, "", "the list or map that begins here with [ or { has no end, because a # begins a comment; a value with a # must be in quotes, such as \"#security-alerts\"")
