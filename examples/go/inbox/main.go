@@ -9,7 +9,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"log"
 	"log/slog"
 	"net/http"
@@ -65,10 +64,7 @@ func run(ctx context.Context) error {
 		if chat == nil {
 			return nil
 		}
-		return chat.Handle(ctx, receiver.Event[json.RawMessage]{
-			ID: e.ID, Type: e.Type, CreatedAt: e.CreatedAt, ReceivedAt: e.ReceivedAt,
-			Data: e.Raw, Raw: e.Raw, Body: e.Body, Test: true, Try: e.Try, Unsure: e.Unsure,
-		})
+		return chat.Handle(ctx, e.Untyped())
 	})
 	address := cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8090")
 	slog.Info("receiving", "url", "http://"+address+"/webhooks/compliancelayer")
