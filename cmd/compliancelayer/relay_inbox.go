@@ -186,6 +186,8 @@ func showItems(c *console, items []inboxItem) {
 		switch {
 		case i.EndedAt != nil:
 			when = ", since " + i.EndedAt.Local().Format(time.DateTime)
+		case i.Status == string(kit.Waiting) && i.DueAt != nil && !i.DueAt.After(time.Now()):
+			when = ", due: it is next when its route is free and does not pause"
 		case i.DueAt != nil:
 			when = ", next looked at " + i.DueAt.Local().Format(time.DateTime)
 		}
@@ -213,7 +215,7 @@ func (r *relayInboxRetryCmd) Help() string {
     compliancelayer relay inbox retry 01912345-...                    (the routes by which it failed)
     compliancelayer relay inbox retry 01912345-... --status done      (also where it was done: it is posted a second time)
 
-What waits for its next attempt is tried now: a running relay sees it within five seconds. While a route pauses, because its end is away or asked to be left alone, it goes on pausing.`
+What waits for its next attempt is tried now, if it is named or with --all --status waiting: a running relay sees it within five seconds. While a route pauses, because its end is away or asked to be left alone, it goes on pausing.`
 }
 
 // Run makes events due.

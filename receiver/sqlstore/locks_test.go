@@ -61,3 +61,24 @@ func TestASecondHandleLeavesTheLocksOfTheFirst(t *testing.T) {
 		t.Errorf("after a kill there are %d of 2 events, %v", len(items), err)
 	}
 }
+
+// A link may lead to a file that is not there yet.
+func TestALinkToAFileThatIsToBeMadeIsOpened(t *testing.T) {
+	t.Parallel()
+	path, link := filepath.Join(t.TempDir(), "inbox.db"), filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s, err := sqlstore.OpenSQLite(t.Context(), link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v; want one that others cannot read", info, err)
+	}
+}

@@ -55,7 +55,10 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 func makeFile(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil
+		if _, err = os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // a symbolic link to a file that is to be made
 	}
 	if err != nil {
 		return err
