@@ -195,7 +195,10 @@ func (s *Store) end(r *row, end receiver.End) {
 	case receiver.Waiting:
 		r.DueAt, r.EndedAt = now.Add(end.Delay), time.Time{}
 		if end.Back {
-			r.DueAt = r.ReceivedAt
+			r.DueAt = now
+			if r.ReceivedAt.Before(now) { // as it is, unless the clock was set back
+				r.DueAt = r.ReceivedAt
+			}
 		}
 	}
 }

@@ -14,7 +14,7 @@ for i = 1, #ARGV, 10 do
 			local at = now
 			if to == 'waiting' then
 				at = now + tonumber(ARGV[i + 4])
-				if ARGV[i + 5] == '1' then at = tonumber(get(seq, 'received')) end
+				if ARGV[i + 5] == '1' then at = math.min(now, tonumber(get(seq, 'received'))) end
 			end
 			move(seq, lane, 'working', to, at)
 			redis.call('HINCRBY', key_of(seq), 'failures', ARGV[i + 6])

@@ -13,7 +13,7 @@ import (
 // The ends of a try, each while its lease holds.
 const (
 	endWaiting = `update receiver_inbox set status = 'waiting', token = '',
-			due_at = case when $4 then received_at else {now} + $5 end, set_at = {now},
+			due_at = case when $4 and received_at < {now} then received_at when $4 then {now} else {now} + $5 end, set_at = {now},
 			failures = failures + $6, lost = lost - $7, unsure = $8, error = $9
 		where lane = $1 and id = $2 and token = $3 and status = 'working'`
 	endForGood = `update receiver_inbox set status = $4, token = '', due_at = null, ended_at = {now},

@@ -128,6 +128,7 @@ func upkeepChecks() []check {
 		{"what was purged is not known any more", purgeForgets},
 		{"what came in the future, since the clock was set back, is due at the next purge", purgeFuture},
 		{"what was leased or made to wait in the future waits as long from the next purge on", purgeAhead},
+		{"what came in the future and is given back is due, since the clock was set back", givenBackAhead},
 		{"depths counts what is not done, by lane and status", depthCounts},
 		{"the oldest of a depth is the one that came first", depthOldest},
 	}
@@ -204,6 +205,15 @@ func purgeAhead(w *world) {
 	w.wantIDs("after its lease", w.claim("", 10), "worked on")
 	w.pass(10 * lease)
 	w.wantIDs("after its delay", w.claim("", 10), "worked on", "delayed")
+}
+
+func givenBackAhead(w *world) {
+	w.pass(1000 * time.Hour) // the clock is ahead from here
+	w.put(event("given back"))
+	item := w.claimOne("given back")
+	w.pass(-1000 * time.Hour)
+	w.record(receiver.End{Key: item.Key(), Token: item.Token, To: receiver.Waiting, Back: true})
+	w.wantIDs("due", w.claim("", 10), "given back")
 }
 
 func purgeLive(w *world) {
