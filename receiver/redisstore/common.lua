@@ -35,11 +35,18 @@ local function find(lane, id)
 	return seq
 end
 
--- sound tells whether an item is there and its name leads to it. What is not is what
--- the server threw away, or what add left when it broke off: it is taken out everywhere.
+-- sound tells whether an item is whole and its name leads to it. A name that the server
+-- threw away is given again. What is not sound is what the server threw away, what came
+-- again since its name was, or what add left when it broke off: it is taken out everywhere.
 local function sound(seq)
-	local lane, id = unpack(redis.call('HMGET', key_of(seq), 'lane', 'id'))
-	if lane and id and find(lane, id) == seq then return true end
+	local lane, id, status = unpack(redis.call('HMGET', key_of(seq), 'lane', 'id', 'status'))
+	if lane and id then
+		if status then redis.call('HSETNX', tag .. ':names', name_of(lane, id), seq) end
+		if find(lane, id) == seq then
+			if not status then redis.call('HSET', key_of(seq), 'status', 'waiting') end
+			return true
+		end
+	end
 	for _, lane in ipairs(redis.call('SMEMBERS', tag .. ':lanes')) do
 		redis.call('ZREM', due_of(lane), seq)
 		for _, status in ipairs({'waiting', 'working', 'done', 'failed'}) do redis.call('ZREM', place(status, lane), seq) end
@@ -88,17 +95,18 @@ local function forget(seq, lane, id, status)
 	end
 end
 
--- add keeps an item that is not known. Its name comes last: where a script can break off, as
--- in a cluster whose slots are moving, what has no name yet counts for nothing.
+-- add keeps an item that is not known. Its name and then its status come last: where a script
+-- can break off, as in a cluster whose slots are moving, what has neither counts for nothing.
 local function add(lane, id, kind, delivery, body)
 	local seq = string.format('%016.0f', redis.call('INCR', tag))
 	redis.call('HSET', key_of(seq), 'lane', lane, 'id', id, 'type', kind, 'delivery', delivery, 'body', body,
-		'received', whole(now), 'status', 'waiting', 'tries', 0, 'failures', 0, 'lost', 0, 'unsure', 0,
+		'received', whole(now), 'tries', 0, 'failures', 0, 'lost', 0, 'unsure', 0,
 		'due', whole(now), 'set', whole(now), 'ended', 0, 'error', '', 'token', '')
 	redis.call('SADD', tag .. ':lanes', lane)
 	redis.call('ZADD', place('waiting', lane), seq, seq)
 	redis.call('ZADD', due_of(lane), whole(now), seq)
 	redis.call('HSET', tag .. ':names', name_of(lane, id), seq)
+	redis.call('HSET', key_of(seq), 'status', 'waiting')
 	return seq
 end
 

@@ -222,6 +222,47 @@ func TestAnEvictedEventStopsNothingElse(t *testing.T) {
 	wantClaimed(t, s, "a")
 }
 
+// The names of all events are one key. Without it, only copies are not known any more.
+func TestEvictedNamesStopNoEvent(t *testing.T) {
+	t.Parallel()
+	server := redistest.New(t)
+	s, err := redisstore.Open(t.Context(), server.URL(), redisstore.Config{AcceptLoss: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, id := range []string{"a", "b", "c"} {
+		put(t, s, id)
+	}
+	evicted := "{" + redisstore.DefaultPrefix + "}:names"
+	if n, err := connect(t, server.URL()).Del(t.Context(), evicted).Result(); err != nil || n != 1 {
+		t.Fatalf("evict: %d, %v", n, err)
+	}
+	if fresh := put(t, s, "b"); !fresh {
+		t.Error("b is known, without a name")
+	}
+	wantClaimed(t, s, "a", "c", "b") // b is the one that came again
+	if fresh := put(t, s, "a"); fresh {
+		t.Error("a is not known again after it was seen")
+	}
+}
+
+// Items of releases that did not write when they became due go on.
+func TestAnItemWithoutTheTimeOfItsLeaseIsPurgedAround(t *testing.T) {
+	t.Parallel()
+	server := redistest.New(t)
+	s := open(t, server.URL())
+	put(t, s, "a")
+	wantClaimed(t, s, "a")
+	older := "{" + redisstore.DefaultPrefix + "}:item:0000000000000001"
+	if n, err := connect(t, server.URL()).HDel(t.Context(), older, "set").Result(); err != nil || n != 1 {
+		t.Fatalf("make it older: %d, %v", n, err)
+	}
+	if _, err := s.Purge(t.Context(), time.Hour, time.Hour, 100); err != nil {
+		t.Error(err)
+	}
+}
+
 // Scripts have no way back: one that breaks off, as while a slot of a cluster moves, must not
 // leave a name behind by which the next copy is taken for known.
 func TestAStepThatBreaksOffLeavesNothingThatIsTakenForKept(t *testing.T) {

@@ -4,7 +4,7 @@
 local moved = 0
 for _, lane in ipairs(redis.call('SMEMBERS', tag .. ':lanes')) do
 	for _, seq in ipairs(redis.call('ZREVRANGEBYSCORE', due_of(lane), '+inf', '(' .. whole(now), 'LIMIT', 0, ARGV[1])) do
-		local future = sound(seq) and tonumber(get(seq, 'set')) - now or 0
+		local future = sound(seq) and tonumber(get(seq, 'set') or 0) - now or 0
 		if future > 0 then
 			local due = whole(tonumber(get(seq, 'due')) - future)
 			local received = whole(math.min(now, tonumber(get(seq, 'received'))))
