@@ -143,6 +143,59 @@ func TestTablesOfANewerReleaseAreRefused(t *testing.T) {
 	}
 }
 
+// Processes that start at once change the tables once, and lose nothing that is there.
+func TestTablesOfAnOlderReleaseAreChanged(t *testing.T) {
+	t.Parallel()
+	path, address := filepath.Join(t.TempDir(), "a.db"), pgtest.URL(t)
+	for _, open := range []func() (*sqlstore.Store, error){
+		func() (*sqlstore.Store, error) { return sqlstore.OpenSQLite(t.Context(), path) },
+		func() (*sqlstore.Store, error) { return sqlstore.OpenPostgres(t.Context(), address) },
+	} {
+		store, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(t, store, 0, 1)
+		item, _, err := store.Begin(t.Context(), receiver.Item{ID: "mark"}, leaseOfTest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		older := []string{"alter table receiver_inbox drop column set_at", "update receiver_inbox_version set version = 1"}
+		if err := store.EndInTx(t.Context(), receiver.End{Key: item.Key(), Token: item.Token}, func(tx receiver.Tx) error {
+			for _, statement := range older {
+				if _, err := tx.ExecContext(t.Context(), statement); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		store.Close()
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				again, err := open()
+				if err != nil {
+					t.Errorf("open: %v", err)
+					return
+				}
+				again.Close()
+			})
+		}
+		all.Wait()
+		again, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(t, again, 1, 2)
+		if items, _, err := again.Claim(t.Context(), "", 10, leaseOfTest); err != nil || len(items) != 2 {
+			t.Errorf("claimed %d, %v; want the old event and the new one", len(items), err)
+		}
+		again.Close()
+	}
+}
+
 // Who runs the receiver need not be who may make tables.
 func TestARoleThatMayNotMakeTablesIsEnoughOnceTheyAreThere(t *testing.T) {
 	t.Parallel()

@@ -6,9 +6,14 @@ import (
 	"fmt"
 )
 
-// version is that of the tables that this release makes and knows. One that changes them
-// raises it, and changes older tables in ensureTables, where it refuses them now.
-const version = 1
+// changes bring the tables of older releases up to date: the first those of version 1, and so
+// on. A release that changes the tables adds one, beside changing what makes new ones.
+var changes = []string{
+	`alter table receiver_inbox add column set_at bigint not null default 0`,
+}
+
+// version is that of the tables that this release makes and knows.
+var version = 1 + len(changes)
 
 // versionTable tells the version of the tables, in one row.
 const versionTable = "receiver_inbox_version"
@@ -41,12 +46,15 @@ func ensureTables(ctx context.Context, db *sql.DB, d dialect) error {
 			return fmt.Errorf("make the tables: %w", err)
 		}
 	}
+	const ask = "select version from " + versionTable
 	var found int
-	if err := db.QueryRowContext(ctx, "select version from "+versionTable).Scan(&found); err != nil {
+	if err := db.QueryRowContext(ctx, ask).Scan(&found); err != nil {
 		return fmt.Errorf("look at the version of the tables: %w", err)
 	}
 	if found < version {
-		return fmt.Errorf("an older release has made the tables receiver_inbox, version %d; this one needs version %d", found, version)
+		if err := changeTables(ctx, db, ask); err != nil {
+			return fmt.Errorf("change the tables receiver_inbox from version %d to %d: %w", found, version, err)
+		}
 	}
 	if found > version {
 		return fmt.Errorf("a newer release has changed the tables receiver_inbox to version %d, and this one knows version %d: run the newer one", found, version)
@@ -75,6 +83,33 @@ func makeTables(ctx context.Context, db *sql.DB, d dialect) error {
 	}
 	const once = "insert into " + versionTable + " (version) select $1 where not exists (select 1 from " + versionTable + ")"
 	if _, err := tx.ExecContext(ctx, once, version); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// changeTables changes older tables, all in one transaction. Its first statement takes the
+// lock, so that of processes that start at once one does it; those that are running with the
+// older release go on.
+func changeTables(ctx context.Context, db *sql.DB, ask string) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+	if _, err := tx.ExecContext(ctx, "update "+versionTable+" set version = version"); err != nil {
+		return err
+	}
+	var found int
+	if err := tx.QueryRowContext(ctx, ask).Scan(&found); err != nil {
+		return err
+	}
+	for ; found < version; found++ {
+		if _, err := tx.ExecContext(ctx, changes[found-1]); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, "update "+versionTable+" set version = $1", found); err != nil {
 		return err
 	}
 	return tx.Commit()

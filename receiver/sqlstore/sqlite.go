@@ -23,6 +23,9 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	if folder := filepath.Dir(path); !isFolder(folder) {
 		return nil, fmt.Errorf("sqlstore: the folder %s of the SQLite file is missing: make it first", folder)
 	}
+	if isFolder(path) {
+		return nil, fmt.Errorf("sqlstore: %s is a folder, and must be a file", path)
+	}
 	if err := makeFile(path); err != nil {
 		return nil, fmt.Errorf("sqlstore: make the SQLite file: %w", err)
 	}
