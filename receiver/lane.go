@@ -372,6 +372,11 @@ var errPanicked = errors.New("the handler panicked")
 func (l *lane) grip(item Item) (token string, overran int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.gripped(item)
+}
+
+// gripped is grip for who has the lock.
+func (l *lane) gripped(item Item) (token string, overran int) {
 	if held := l.tokens[item.ID]; held != nil {
 		return held.token, held.overran
 	}
@@ -381,8 +386,8 @@ func (l *lane) grip(item Item) (token string, overran int) {
 // finish lets an item go and writes its end, in this order: once it is written the item
 // may be claimed again, and must not be taken for one that is still in hand.
 func (l *lane) finish(ctx context.Context, end End, written bool) {
-	end.Token, end.Overran = l.grip(Item{ID: end.Key.ID})
 	l.mu.Lock()
+	end.Token, end.Overran = l.gripped(Item{ID: end.Key.ID}) // with the lock until it is let go: a newer lease must not come between
 	delete(l.tokens, end.Key.ID)
 	l.mu.Unlock()
 	if !written {
