@@ -22,7 +22,7 @@ const vendorName = "Slack"
 const (
 	// metadataType marks the messages of this package.
 	metadataType = "compliancelayer_event"
-	// earlier is how much older than the event's arrival a message may be by Slack's
+	// earlier is how much older than the event a message may be by Slack's
 	// clock.
 	earlier = 10 * time.Minute
 	// perPage is what Slack recommends (at most 200); it may give less.

@@ -325,6 +325,24 @@ func TestAnUnsureEventIsLookedFor(t *testing.T) {
 	}
 }
 
+// The machine's clock may have been ahead when the event came and was posted.
+func TestALookBeginsWhenTheEventWasMade(t *testing.T) {
+	t.Parallel()
+	server := vendortest.NewSlack(t)
+	sink := bot(t, server, nil)
+	e := event("e1", "scan.completed", scan)
+	e.ReceivedAt = time.Now().Add(1000 * time.Hour)
+	for range 2 {
+		if err := sink.Handle(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		e.Unsure = true
+	}
+	if n := server.Count("e1"); n != 1 {
+		t.Errorf("posted %d times, want once", n)
+	}
+}
+
 func TestWithoutALookItIsPostedAndSaidOnce(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

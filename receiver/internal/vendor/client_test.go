@@ -162,6 +162,9 @@ func TestWhatBreaksIsToldApart(t *testing.T) {
 				if text := got.Error(); strings.Contains(text, "hidden") || !strings.HasPrefix(text, "Vendor: ") {
 					t.Errorf("%s, %s: the error is %q, want the vendor's name and no URL", name, of, text)
 				}
+				if hint := strings.Contains(got.Error(), "answered 302: it redirects"); hint != (name == "redirect") {
+					t.Errorf("%s, %s: the error is %q", name, of, got.Err)
+				}
 				got.Err = nil
 				want := tt.want
 				want.Unsure = want.Unsure && !repeats

@@ -43,6 +43,9 @@ func (c *Client) judge(a Answer, said func([]byte) string, repeats bool) error {
 	if f.Unavailable {
 		f.After = RetryAfter(a.Header)
 	}
+	if a.Status >= 300 && a.Status <= 399 {
+		f.Err = c.errorf("answered %d: it redirects, which is not followed: check the address that is set: %s", a.Status, words)
+	}
 	if denied(a.Status) {
 		f.Err = c.errorf("answered %d: %s: %s", a.Status, words, cmp.Or(c.cfg.Denied, "check the key or token that is set"))
 	}
