@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/compliancelayer/compliancelayer/receiver"
 	"github.com/compliancelayer/compliancelayer/receiver/internal/vendor"
@@ -37,7 +38,7 @@ func newWebhookSink(w *Webhook, http *http.Client, timeout time.Duration) (sink,
 	secrets := partsOf(w.URL.Reveal())
 	for _, value := range w.Headers {
 		secrets = append(secrets, value.Reveal())
-		secrets = append(secrets, longParts(strings.Fields(value.Reveal()))...)
+		secrets = append(secrets, longParts(strings.FieldsFunc(value.Reveal(), between))...)
 	}
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	client, err := vendor.New(vendor.Config{
@@ -53,6 +54,12 @@ func newWebhookSink(w *Webhook, http *http.Client, timeout time.Duration) (sink,
 // secretLength is from which length on a part of an address or of a header is taken for a
 // secret by itself. Shorter ones are words, such as "hooks" and "Bearer".
 const secretLength = 8
+
+// between reports whether a character of a header is in no token: what RFC 9110, section 11.2,
+// calls token68 may have others, and so do schemes, "key=value" and lists around them.
+func between(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._~+/", r)
+}
 
 // longParts are the parts that may be secrets.
 func longParts(parts []string) []string {

@@ -146,11 +146,14 @@ func TestAWebhookThatIsAwayIsUnavailable(t *testing.T) {
 func TestNoPartOfAWebhooksSecretsIsInAnError(t *testing.T) {
 	t.Parallel()
 	const token = "hunter2-hunter2-hunter2"
-	for name, test := range map[string]struct{ path, answer string }{
-		"escaped":         {"/hooks/" + token, `{"error":"no route","path":"\/hooks\/` + token + `"}`},
-		"one segment":     {"/hooks/" + token, `{"error":"the hook ` + token + ` is not known"}`},
-		"a bearer's":      {"/", `{"error":"the token ` + token + ` has expired"}`},
-		"query, one name": {"/in?key=" + token, `{"error":"bad key ` + token + `"}`},
+	for name, test := range map[string]struct{ path, header, answer string }{
+		"escaped":         {"/hooks/" + token, "", `{"error":"no route","path":"\/hooks\/` + token + `"}`},
+		"one segment":     {"/hooks/" + token, "", `{"error":"the hook ` + token + ` is not known"}`},
+		"query, one name": {"/in?key=" + token, "", `{"error":"bad key ` + token + `"}`},
+		"a bearer's":      {"/", "Bearer " + token, `{"error":"the token ` + token + ` has expired"}`},
+		"a pair's":        {"/", "session=" + token + "; a=b", `{"error":"the token ` + token + ` has expired"}`},
+		"in quotes":       {"/", `Token token="` + token + `"`, `{"error":"the token ` + token + ` has expired"}`},
+		"before a colon":  {"/", token + ":user", `{"error":"the token ` + token + ` has expired"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -160,7 +163,7 @@ func TestNoPartOfAWebhooksSecretsIsInAnError(t *testing.T) {
 			}))
 			defer server.Close()
 			s, err := newWebhookSink(&Webhook{
-				URL: NewSecret(server.URL + test.path), Headers: map[string]Secret{"Authorization": NewSecret("Bearer " + token)},
+				URL: NewSecret(server.URL + test.path), Headers: map[string]Secret{"Authorization": NewSecret(test.header)},
 			}, server.Client(), time.Second)
 			if err != nil {
 				t.Fatal(err)
