@@ -133,6 +133,7 @@ func receive(t *testing.T, dir string, env []string, command ...string) {
 	client := &http.Client{Timeout: 10 * time.Second}
 	sender := &webhooktest.Sender{URL: url, Secret: secret, Client: client}
 	event := webhooktest.NewEvent("scan.completed", `{"domain":"Zürich.example","score":85.0,"grade":"B <!channel>","critical_issues":0}`)
+	odd := webhooktest.NewEvent("scan.completed", `{"domain":"odd\ud800.example","score":70,"grade":"C"}`)
 	chat := newSlack(t)
 	env = append(env, "SLACK_TOKEN="+slackToken, "SLACK_CHANNEL="+slackChannel, "SLACK_API="+chat.URL)
 	env = append(os.Environ(), append(env, "PYTHONDONTWRITEBYTECODE=1", "LISTEN="+address, "COMPLIANCELAYER_SECRET="+old.Reveal()+","+secret.Reveal())...)
@@ -158,6 +159,9 @@ func receive(t *testing.T, dir string, env []string, command ...string) {
 	post(t, client, url, strings.Repeat("x", 1<<20+1), http.StatusRequestEntityTooLarge)
 	first.said.wait(t, `Zürich\.example\W+85\W`) // it is handled after it was answered
 	chat.want(t, `^Zürich\.example\W+85\b.*B`)
+	sent, err = sender.Send(t.Context(), odd) // half a character, and no count
+	check(t, "an odd one", sent, err, http.StatusOK, "kept")
+	chat.want(t, `^odd.*\.example\W+70\b.*C`)
 	stop(t, first)
 
 	second := start(t, dir, env, command)
@@ -165,6 +169,7 @@ func receive(t *testing.T, dir string, env []string, command ...string) {
 	stop(t, second)
 
 	refuse(t, start(t, dir, append(env, "SLACK_TOKEN="+slackToken+"\n"), command), "SLACK_TOKEN is not a token")
+	refuse(t, start(t, dir, append(env, "SLACK_CHANNEL="), command), "SLACK_CHANNEL is not")
 	refuse(t, start(t, dir, append(env, "COMPLIANCELAYER_SECRET=whsec_typo"), command), "must be whsec_ followed by the padded base64")
 }
 

@@ -16,7 +16,7 @@ func TestNodeExampleTrouble(t *testing.T) {
 	}
 	copyFile(t, "testdata/examples.test.js", filepath.Join(dir, "examples.test.js"))
 	said := run(t, dir, "node", "--test", "--test-reporter=tap", "examples.test.js")
-	expect(t, said, `(?m)^# pass 19$`, `(?m)^# fail 0$`, `(?m)^# skipped 0$`, `(?m)^# todo 0$`)
+	expect(t, said, `(?m)^# pass 20$`, `(?m)^# fail 0$`, `(?m)^# skipped 0$`, `(?m)^# todo 0$`)
 }
 
 // TestPythonExampleTrouble has the database be locked and Slack be away.

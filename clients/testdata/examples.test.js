@@ -162,6 +162,8 @@ for (const [name, answers, away, seconds] of [
   ['hangs up', (response) => response.destroy(), true],
   ['breaks off', (response) => response.writeHead(200, { 'content-length': 99 }).write('{', () => response.destroy()), true],
   ['answers with a page', said('<html>'), true],
+  // Who follows a redirect is answered as if it were done.
+  ['redirects', (response) => (response.req.method === 'POST' ? said('', 302, { location: '/elsewhere' }) : said('{"ok":true}'))(response), true],
   ['answers 429', said('', 429, { 'retry-after': '30' }), true, 30],
   ['answers 500', said('oops', 500), true],
   ['answers 503', said('', 503, { 'retry-after': '5' }), true, 5],

@@ -142,6 +142,11 @@ class Slack(unittest.TestCase):
                 self.end_headers()
                 self.wfile.write(body.encode())
 
+            def do_GET(self) -> None:  # who follows a redirect is answered as if it were done
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"ok":true}')
+
             def log_message(self, *_: Any) -> None:
                 pass
 
@@ -156,6 +161,7 @@ class Slack(unittest.TestCase):
             ("hangs up", (0, {}, ""), True, 0),
             ("breaks off", (200, {"Content-Length": "99"}, "{"), True, 0),
             ("a page", (200, {}, "<html>"), True, 0),
+            ("a redirect", (302, {"Location": "/elsewhere"}, ""), True, 0),
             ("429", (429, {"Retry-After": "30"}, ""), True, 30),
             ("500", (500, {}, "oops"), True, 0),
             ("503", (503, {"Retry-After": "5"}, ""), True, 5),

@@ -10,6 +10,7 @@ post to a stand-in of yours, in tests.
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import os
 import re
@@ -87,10 +88,20 @@ def describe(event: Event) -> str:
     if event.test:
         return f"It works: {data.get('message', 'a test event')}"
     if event.type == "scan.completed":
-        return f"{data['domain']}: {data['score']} ({data['grade']}), {data['critical_issues']} critical"
+        return f"{data['domain']}: {data['score']} ({data['grade']}), {data.get('critical_issues', '?')} critical"
     if event.type == "alert.triggered":
         return f"{data['severity']}: {data['title']}, {data['domain']}"
     return f"{event.type}: {event.data_text}"  # new types may be added
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Has a redirect be an error with its status: followed, it would be handed the token."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+SLACK = urllib.request.build_opener(NoRedirect)
 
 
 def post(text: str) -> None:
@@ -102,11 +113,11 @@ def post(text: str) -> None:
         {"Authorization": "Bearer " + os.environ["SLACK_TOKEN"], "Content-Type": "application/json; charset=utf-8"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with SLACK.open(request, timeout=10) as response:
             headers, answer = response.headers, json.load(response)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code != 429 and error.code < 500:
+        if error.code != 429 and 400 <= error.code < 500:
             raise
         raise Unavailable(f"Slack answered {error.code}", retry_after(error.headers)) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -211,6 +222,10 @@ def main() -> None:
     # An error of http.client quotes a header that it cannot send.
     if re.fullmatch(r"[\x21-\x7e]*", os.environ.get("SLACK_TOKEN", "")) is None:
         raise ValueError("SLACK_TOKEN is not a token")
+    if os.environ.get("SLACK_TOKEN") and not os.environ.get("SLACK_CHANNEL"):
+        raise ValueError("SLACK_TOKEN is set and SLACK_CHANNEL is not: set it to the ID of a channel")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # events may hold what no terminal can show
     db = database()
     with db:
         db.execute(SCHEMA)
