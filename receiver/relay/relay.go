@@ -218,8 +218,10 @@ func (r *Relay) serveMetrics(metrics http.Handler) (stop func()) {
 	}
 }
 
-// listenTo reads the file again whenever it is told to.
+// listenTo reads the file again whenever it is told to. What waits for routes that are gone
+// is told at the beginning, too: a restart reads the file as a reload does.
 func (r *Relay) listenTo(ctx context.Context, reload <-chan os.Signal) {
+	r.tellOrphans(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -281,6 +283,9 @@ func (r *Relay) Reload() error {
 // was misspelt.
 func (r *Relay) tellOrphans(ctx context.Context) {
 	depths, err := r.store.Depths(ctx)
+	if err != nil && ctx.Err() != nil {
+		return // the relay ends
+	}
 	if err != nil {
 		r.log.Error("the inbox does not answer", slog.Any("error", err))
 		return

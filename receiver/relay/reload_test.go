@@ -175,6 +175,24 @@ func TestWhatWaitsForARouteThatIsGoneIsWorkedOffWhenItIsBack(t *testing.T) {
 	b.want(t, "1", "2", "3", "5")
 }
 
+// A restart reads the file anew, too: nobody hangs up to find out what waits in vain.
+func TestAStartSaysWhatWaitsForARouteThatIsGone(t *testing.T) {
+	t.Parallel()
+	a, b := newTarget(t), newTarget(t)
+	b.set(http.StatusServiceUnavailable, nil)
+	r := relayOf(t, head+"routes:\n"+a.route("a")+b.route("b"))
+	r.scan("1")
+	b.want(t, "1")
+	a.want(t, "1")
+	r.halt()
+	r.write("relay.yaml", head+"routes:\n"+a.route("a"))
+	r.start(r.open())
+	r.hangUp("a mistake", "the file has a mistake") // which says nothing of routes itself
+	if text := r.logs.text(); !strings.Contains(text, "route=b events=1") || strings.Contains(text, "route=a events") {
+		t.Errorf("the log does not say that 1 event waits for the route that is gone:\n%s", text)
+	}
+}
+
 // An end that hangs must not keep the other routes from going on after a reload.
 func TestAReloadDoesNotWaitForAnEndThatHangs(t *testing.T) {
 	t.Parallel()
