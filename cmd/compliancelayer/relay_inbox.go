@@ -85,10 +85,7 @@ func (f inboxFilter) checkRoutes(ctx context.Context, store *sqlstore.Store, fil
 	if len(f.Route) == 0 {
 		return nil
 	}
-	known, err := relay.ReadRoutes(file)
-	if err != nil {
-		return asUsage(err)
-	}
+	known, problem := relay.ReadRoutes(file)
 	for _, route := range f.Route {
 		if slices.Contains(known, route) {
 			continue
@@ -97,7 +94,11 @@ func (f inboxFilter) checkRoutes(ctx context.Context, store *sqlstore.Store, fil
 		if err != nil {
 			return err
 		}
-		if len(found) == 0 {
+		switch {
+		case len(found) > 0:
+		case problem != nil:
+			return withHint(asUsage(problem), "%s relay check --config %s   (when it is mended)", programName, file)
+		default:
 			return withHint(fmt.Errorf("neither %s nor the inbox has a route %s", file, route), "name one of %s with --route", strings.Join(known, ", "))
 		}
 	}

@@ -146,7 +146,7 @@ routes:
 func TestTheNamesOfRoutesNeedNoSecrets(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "relay.yaml")
-	const text = "secrets: {env: NO_SUCH}\nroutes:\n  - slack: {token: {file: none}, channel: C1}\n  - {name: low, fil: x}\n  - slack: {webhook_url: {env: NO_SUCH}}\n"
+	const text = "secrets: {env: NO_SUCH}\nroutes:\n  - slack: {token: {file: none}, channel: C1}\n  - {name: low, fil: x}\n  - {fil: x}\n  - slack: {webhook_url: {env: NO_SUCH}}\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +156,25 @@ func TestTheNamesOfRoutesNeedNoSecrets(t *testing.T) {
 	}
 	if _, err := ReadRoutes(path + ".none"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a file: %v", err)
+	}
+}
+
+func TestAFileWithoutNamesOfRoutesTellsItsMistakes(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "relay.yaml")
+	for text, want := range map[string]string{
+		"routes: {}\n":                  "routes: it is a map of keys, but must be a list",
+		"routes:\n":                     "routes: there is nothing here",
+		"route: []\n":                   "did you mean routes?",
+		"inbox: x\n":                    "routes: it is missing",
+		"routes:\n  - fil: {path: x}\n": "routes[0].fil: there is no such key here",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if names, err := ReadRoutes(path); len(names) > 0 || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ReadRoutes of %q = %q, %v, want no names and %q", text, names, err, want)
+		}
 	}
 }
 

@@ -55,7 +55,7 @@ func (r *reader) routes(v *value) []Route {
 	}
 	last := map[string]int{} // the last number of each kind
 	for i := range routes {
-		if routes[i].Name != "" {
+		if routes[i].Name != "" || routes[i].at.Key == "" { // one that leads nowhere was told
 			continue
 		}
 		kind := routes[i].at.Key[strings.LastIndexByte(routes[i].at.Key, '.')+1:]

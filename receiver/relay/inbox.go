@@ -47,7 +47,8 @@ func ReadInbox(path string) (Inbox, error) {
 }
 
 // ReadRoutes reads of a file only what its routes are called, whatever else is wrong with
-// it. It asks for no secrets.
+// it. It asks for no secrets. When it finds no name at all, the error tells of the mistakes
+// that [Read] would tell of.
 func ReadRoutes(path string) ([]string, error) {
 	text, err := readFile(path)
 	if err != nil {
@@ -59,9 +60,14 @@ func ReadRoutes(path string) ([]string, error) {
 	if root := r.load(text); root != nil {
 		if v := r.object(&value{root, ""}).take("routes"); v != nil {
 			for _, route := range r.routes(v) {
-				names = append(names, route.Name)
+				if route.Name != "" {
+					names = append(names, route.Name)
+				}
 			}
 		}
 	}
-	return names, nil
+	if len(names) == 0 {
+		_, err = Parse(path, text, os.LookupEnv)
+	}
+	return names, err
 }
