@@ -177,22 +177,29 @@ func (r *relayInboxShowCmd) Run(ctx context.Context, c *console, g *grammar) err
 	for _, item := range found {
 		items = append(items, newInboxItem(item))
 	}
-	return printOne(c, r.JSON, items, func() { showItems(c, items) })
+	return printOne(c, r.JSON, items, func() { showItems(c, items, relayFile(g)) })
 }
 
-func showItems(c *console, items []inboxItem) {
+// showItems shows an event, and of a route that is not in the file how it goes on.
+func showItems(c *console, items []inboxItem, file string) {
+	known, problem := relay.ReadRoutes(file)
 	c.say("%s %s, delivery %d, received %s", items[0].Type, items[0].ID, items[0].DeliveryID, items[0].ReceivedAt.Local().Format(time.DateTime))
 	for _, i := range items {
 		when := ""
+		gone := i.EndedAt == nil && problem == nil && !slices.Contains(known, i.Route)
 		switch {
 		case i.EndedAt != nil:
 			when = ", since " + i.EndedAt.Local().Format(time.DateTime)
+		case gone: // no time is known
 		case i.Status == string(kit.Waiting) && i.DueAt != nil && !i.DueAt.After(time.Now()):
-			when = ", due: it is next when its route is free and does not pause"
+			when = ", due: when its route is free and does not pause"
 		case i.DueAt != nil:
 			when = ", next looked at " + i.DueAt.Local().Format(time.DateTime)
 		}
 		c.say("%s: %s, %s, %s%s", i.Route, i.Status, counted(i.Tries, "try"), counted(i.Failures, "failure"), when)
+		if gone {
+			c.say("    its route is not in %s: write one there with name: %s, and start the relay, or kill -HUP it", file, i.Route)
+		}
 		for line := range strings.Lines(i.Error) {
 			c.say("    %s", strings.TrimRight(line, "\n"))
 		}
