@@ -61,8 +61,8 @@ func (r *reader) scalar(v *value, want string, tags ...string) bool {
 
 // hidden says why there is nothing where somebody may have written something.
 func (r *reader) hidden(v *value) string {
-	if r.comments[v.node.Line] {
-		return "; a # begins a comment, so a value with a # must be in quotes"
+	if _, rest := r.split(v.node.Line, v.node.Column-1); comment.MatchString(rest) {
+		return hash
 	}
 	return ""
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -17,7 +19,7 @@ type reader struct {
 	env       func(string) (string, bool)
 	readFile  secretFile
 	dev       bool
-	scan               // of the file
+	lines     []string // of the file
 	variables []string // of the environment, that were read
 }
 
@@ -38,20 +40,19 @@ func (r *reader) load(text []byte) *yaml.Node {
 		r.add(1, "", "%s", err)
 		return nil
 	}
-	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
-	r.scan = scanLines(lines)
+	r.lines = strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
 	var file, second yaml.Node
 	if err := loader.Load(&file); errors.Is(err, io.EOF) {
 		r.add(1, "", empty)
 		return nil
 	} else if err != nil {
-		r.syntax(lines, err)
+		r.syntax(err)
 		return nil
 	}
 	switch err := loader.Load(&second); {
 	case errors.Is(err, io.EOF):
 	case err != nil:
-		r.syntax(lines, err)
+		r.syntax(err)
 	default:
 		r.add(second.Line, "", "a second document begins here; a file has one")
 	}
@@ -85,47 +86,118 @@ func unreadable(text []byte) (line int, what string) {
 	return 0, ""
 }
 
-// syntax tells an error of the YAML reader, whose own words are about its insides.
-func (r *reader) syntax(lines []string, err error) {
+// templateHere is the text before the place of an error when a value begins there, or has
+// just ended, that was meant as a template: to YAML it is a map within a map.
+var templateHere = regexp.MustCompile(`(^ *(- +)+|: +)\{\{[^{}"']*(\}\})? *$`)
+
+// syntax tells an error of the YAML reader, whose own words are about its insides. The line
+// is that of the error, or the one where what it is about begins.
+func (r *reader) syntax(err error) {
 	broken, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
 		r.add(1, "", "this is no YAML: %s", err)
 		return
 	}
-	mark := broken.Mark
+	mark, begin := broken.Mark, broken.ContextMark
 	if mark.Line == 0 {
-		mark = broken.ContextMark
+		mark = begin
 	}
-	rest := ""
-	if mark.Line >= 1 && mark.Line <= len(lines) {
-		line := lines[mark.Line-1]
-		rest = line[min(max(mark.Column-1, 0), len(line)):]
-	}
+	before, rest := r.split(mark.Line, mark.Column-1)
+	opened, _ := r.split(begin.Line, begin.Column) // with the bracket
+	flow := strings.Contains(broken.ContextMsg, "flow") && begin.Line > 0
+	block := strings.Contains(broken.ContextMsg, "block mapping") || strings.Contains(broken.ContextMsg, "block collection")
+	quoted := strings.Contains(broken.ContextMsg, "quoted scalar")
 	switch {
 	case strings.Contains(broken.Message, "unknown anchor"), strings.Contains(broken.ContextMsg, "alias"):
 		// Its name is not repeated: it may be a secret that somebody wrote here.
 		r.add(mark.Line, "", `a value that begins with * must be in quotes, such as "*.example.com"`)
 	case strings.HasPrefix(rest, "\t"), strings.Contains(broken.Message, "tab"):
 		r.add(mark.Line, "", "there is a tab; YAML is indented by spaces")
-	case r.templates[mark.Line]:
+	case flow && templateHere.MatchString(opened):
+		r.add(begin.Line, "", inQuotes)
+	case !quoted && templateHere.MatchString(before):
 		r.add(mark.Line, "", inQuotes)
-	case r.open > 0 && r.open <= max(mark.Line, broken.ContextMark.Line) && r.comments[r.open]:
-		r.add(r.open, "", "the list or map that begins here with [ or { has no end, because a # begins a comment; a value with a # must be in quotes, such as \"#security-alerts\"")
-	case r.open > 0 && r.open <= max(mark.Line, broken.ContextMark.Line):
-		r.add(r.open, "", "the list or map that begins here with [ or { has no end")
 	case strings.Contains(broken.Message, "mapping values are not allowed"):
 		r.add(mark.Line, "", "there is a second key here, or a wrong indentation; a value with a colon and a space in it must be in quotes")
 	case strings.Contains(broken.Message, "could not find expected ':'"):
-		r.add(cmp.Or(broken.ContextMark.Line, mark.Line), "", "there is no colon after the key")
-	case strings.Contains(broken.ContextMsg, "quoted scalar") && strings.Contains(broken.Message, "end of stream"):
-		r.add(broken.ContextMark.Line, "", "the quote that begins here has no end")
-	case strings.Contains(broken.ContextMsg, "flow") && broken.ContextMark.Line > 0:
-		r.add(broken.ContextMark.Line, "", "the list or map that begins here with [ or { has no end, or a comma is missing before line %d", mark.Line+1)
-	case strings.Contains(broken.ContextMsg, "block"):
-		r.add(mark.Line, "", "the indentation is wrong here, or in the line before")
+		r.add(cmp.Or(begin.Line, mark.Line), "", "there is no colon after the key")
+	case quoted && strings.Contains(broken.Message, "end of stream"):
+		r.add(begin.Line, "", "the quote that begins here has no end")
+	case flow && strings.HasSuffix(broken.ContextMsg, "node"):
+		line := r.lastBefore(mark)
+		r.add(line, "", "a value, or the ] or } of a list or map, is missing here%s", r.swallowed(line, mark))
+	case flow:
+		r.add(begin.Line, "", "the list or map that begins here with [ or { has no end%s%s", noComma(begin, mark, rest), r.swallowed(begin.Line, mark))
+	case block:
+		r.add(mark.Line, "", "%s", notOfBlock(before, mark.Column))
 	default:
 		r.add(mark.Line, "", "this is no YAML: %s", broken.Message)
 	}
+}
+
+// notOfBlock says what is wrong with something that does not go on with the lines above it.
+func notOfBlock(before string, column int) string {
+	if strings.Trim(before, " -") == "" {
+		return "the indentation is wrong here, or in the line before"
+	}
+	return fmt.Sprintf("the value has ended before column %d; put all of it in quotes, or correct those that are there", column)
+}
+
+// noComma says what else may be wrong with a list or map than that it has no end. At the end
+// of the file, where there is no rest, nothing else is.
+func noComma(begin, mark yaml.Mark, rest string) string {
+	switch {
+	case rest == "":
+		return ""
+	case begin.Line == mark.Line:
+		return ", or a comma is missing"
+	}
+	return fmt.Sprintf(", or a comma is missing up to line %d", mark.Line)
+}
+
+// split cuts a line of the file after some of its characters.
+func (r *reader) split(line, characters int) (before, rest string) {
+	if line < 1 || line > len(r.lines) {
+		return "", ""
+	}
+	text := []rune(r.lines[line-1])
+	at := min(max(characters, 0), len(text))
+	return string(text[:at]), string(text[at:])
+}
+
+// lastBefore is the last line before a mark, or its own, that has more there than a comment.
+func (r *reader) lastBefore(mark yaml.Mark) int {
+	text, _ := r.split(mark.Line, mark.Column-1)
+	line := mark.Line
+	for ; line > 1 && (strings.TrimSpace(text) == "" || comment.MatchString(text)); line-- {
+		text, _ = r.split(line-1, maxFile)
+	}
+	return line
+}
+
+var (
+	// comment is the text of a line that is one.
+	comment = regexp.MustCompile(`^\s*#`)
+	// inComment is a bracket in what may be a comment: whether it is in quotes instead is not
+	// looked at, so that no more is said of it than what is always right.
+	inComment = regexp.MustCompile(`\s#.*[]}]`)
+)
+
+const hash = "; a # begins a comment, so a value with a # must be in quotes"
+
+// swallowed says of a list or map that has no end why that may be: its bracket may be in a
+// comment, between a line and a mark.
+func (r *reader) swallowed(line int, mark yaml.Mark) string {
+	for ; line <= mark.Line; line++ {
+		text, _ := r.split(line, maxFile)
+		if line == mark.Line {
+			text, _ = r.split(line, mark.Column-1)
+		}
+		if inComment.MatchString(text) {
+			return hash + `, such as "#security-alerts"`
+		}
+	}
+	return ""
 }
 
 // form finds what YAML allows and the file does not have: it says each thing once, where
