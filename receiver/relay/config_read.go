@@ -56,6 +56,7 @@ func (r *reader) config(o *object) *Config {
 	}
 	if v := o.need("routes", "a list of where events go"); v != nil {
 		c.Routes = r.routes(v)
+		r.ownFiles(c)
 	}
 	o.end()
 	return c

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,7 +37,7 @@ var routeName = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
 func (r *reader) routes(v *value) []Route {
 	var routes []Route
 	items := r.list(v)
-	named, written := map[string]int{}, map[string]int{} // the line of each name and file
+	named := map[string]int{} // the line of each name
 	for _, item := range items {
 		route, name := r.route(r.object(item))
 		if name != nil && route.Name != "" {
@@ -47,9 +46,6 @@ func (r *reader) routes(v *value) []Route {
 			} else {
 				named[route.Name] = name.node.Line
 			}
-		}
-		if route.File != nil && route.File.Path != "" {
-			r.ownFile(&route, written)
 		}
 		routes = append(routes, route)
 	}
@@ -66,17 +62,6 @@ func (r *reader) routes(v *value) []Route {
 		routes[i].Name = name
 	}
 	return routes
-}
-
-// ownFile refuses a file that another route writes to: after a kill either would take a
-// line of the other for its own, and leave its own out.
-func (r *reader) ownFile(route *Route, written map[string]int) {
-	path := filepath.Clean(route.File.Path)
-	if first := written[path]; first > 0 {
-		r.add(route.at.Line, under(route.at.Key, "path"), "the route of line %d writes to this file already; give each its own", first)
-		return
-	}
-	written[path] = route.at.Line
 }
 
 // freeName is that of the kind, with a number from the second on.

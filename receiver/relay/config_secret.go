@@ -126,6 +126,7 @@ func (r *reader) fromFile(v *value) (text, from string) {
 		return "", ""
 	}
 	from = "the file " + shown(path)
+	r.secretFiles = append(r.secretFiles, namedFile{placeOf(r.beside(path)), v.node.Line})
 	raw, open, err := r.readFile(r.beside(path))
 	text = strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r")
 	switch {

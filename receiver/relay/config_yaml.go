@@ -21,6 +21,8 @@ type reader struct {
 	dev       bool
 	lines     []string // of the file
 	variables []string // of the environment, that were read
+	// secretFiles were read, or were to be.
+	secretFiles []namedFile
 }
 
 const empty = `the file is empty: it needs "secrets" and "routes"`

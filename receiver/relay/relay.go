@@ -250,6 +250,11 @@ func (r *Relay) Reload() error {
 	if err != nil {
 		return err
 	}
+	for _, route := range config.Routes {
+		if route.File != nil && r.opened.Inbox.has(placeOf(route.File.Path)) { // Read has looked at that of the file alone
+			return route.Wrong(errors.New(inboxOwns))
+		}
+	}
 	e, err := newEnds(config, &r.files, r.log)
 	if err != nil {
 		return err

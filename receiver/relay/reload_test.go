@@ -147,6 +147,19 @@ func TestAReloadSaysWhatTakesARestart(t *testing.T) {
 	}
 }
 
+// The inbox of the file takes a restart, so that until then another one is in use.
+func TestAReloadMakesNoRouteOfTheInboxInUse(t *testing.T) {
+	t.Parallel()
+	to := newTarget(t)
+	r := relayOf(t, head+"routes:\n"+to.route("a"))
+	r.hangUp("inbox: other.db\n"+head+"routes:\n"+to.route("a")+"  - file: {path: relay.db}\n", "the file ")
+	if text := r.logs.text(); !strings.Contains(text, "relay.yaml:7: routes[1].file: it belongs to the inbox") {
+		t.Errorf("the log does not say that the file of a route is the inbox in use:\n%s", text)
+	}
+	r.scan("1")
+	to.want(t, "1")
+}
+
 func TestWhatWaitsForARouteThatIsGoneIsWorkedOffWhenItIsBack(t *testing.T) {
 	t.Parallel()
 	a, b := newTarget(t), newTarget(t)
