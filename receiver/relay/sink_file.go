@@ -15,18 +15,19 @@ import (
 )
 
 // lookBack is how much of the end of a file is searched for an event whose write was
-// perhaps cut off: what came after it can only be what other routes wrote since.
+// perhaps cut off. After it comes what the same route wrote since, because others pass the
+// event until its lease is over: this is room for thousands, and is read in a moment.
 const lookBack = 4 << 20
 
-// fileSink appends each event to a file, as one line of JSON, and syncs it. Routes to the
-// same file share one, see [files].
+// fileSink appends each event to a file, as one line of JSON, and syncs it.
 type fileSink struct {
 	path string
-	mu   sync.Mutex
+	mu   sync.Mutex // see [files]
 }
 
-// files are the files of routes, by path: two routes that write to one take turns, also
-// while a reload has both old and new ones.
+// files are the files of routes, by path. No two routes have the same one at a time, but
+// after a reload a route of another name may, while the one before still has an event in
+// hand: they take turns, because neither may see a line of the other that is half written.
 type files struct{ byPath sync.Map }
 
 func (f *files) at(path string) *fileSink {

@@ -128,7 +128,8 @@ func TestAFileThatCannotBeWrittenIsUnavailable(t *testing.T) {
 	}
 }
 
-// Routes to one path are one end, and another writer's lines are not written over.
+// The ends of a path before and after a reload are one, and the lines of another process
+// are not written over.
 func TestManyMayWriteToOneFile(t *testing.T) {
 	t.Parallel()
 	const events = 50
