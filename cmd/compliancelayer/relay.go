@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -104,12 +103,11 @@ func (r *relayRunCmd) Run(ctx context.Context, c *console, g *grammar) error {
 // relayHint tells an address that cannot be listened on from anything else that keeps the
 // relay from starting.
 func relayHint(err error, file string) error {
-	op, ok := errors.AsType[*net.OpError](err)
-	if !ok || op.Op != "listen" {
+	taken, ok := errors.AsType[*relay.ListenError](err)
+	if !ok {
 		return err
 	}
-	key, _, _ := strings.Cut(err.Error(), ":") // listen or metrics_listen
-	return listenHint(err, key+", in "+file)
+	return listenHint(err, taken.Key+", in "+file)
 }
 
 // counted is a number of things, of which word is one.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net"
@@ -82,16 +81,28 @@ func (r *Relay) Close() error {
 	return errors.Join(append(problems, r.store.Close())...)
 }
 
+// ListenError means that an address of the relay's own cannot be had.
+type ListenError struct {
+	Key string // the key of the file that named it: listen or metrics_listen
+	Err error
+}
+
+// Error says which key and why.
+func (e *ListenError) Error() string { return e.Key + ": " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *ListenError) Unwrap() error { return e.Err }
+
 func (r *Relay) listen(ctx context.Context) (err error) {
 	config := r.config.Load()
 	if r.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", config.Listen); err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return &ListenError{"listen", err}
 	}
 	if config.MetricsListen == "" {
 		return nil
 	}
 	if r.metrics, err = (&net.ListenConfig{}).Listen(ctx, "tcp", config.MetricsListen); err != nil {
-		return fmt.Errorf("metrics_listen: %w", err)
+		return &ListenError{"metrics_listen", err}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -91,20 +92,27 @@ func TestOpenLeavesNothingBehind(t *testing.T) {
 	address := free.Addr().String()
 	_ = free.Close()
 	for _, tt := range []struct {
-		want   string
-		change func(*Config)
+		want, key string // key: of an address that cannot be had
+		change    func(*Config)
 	}{
-		{"listen: ", func(c *Config) { c.Listen = busy.Addr().String() }},
-		{"metrics_listen: ", func(c *Config) { c.Listen, c.MetricsListen = address, busy.Addr().String() }},
-		{r.dir, func(c *Config) { c.Inbox.SQLite = r.dir }},
-		{"missing", func(c *Config) { c.Inbox.SQLite = r.path("missing/relay.db") }},
-		{"datadog", func(c *Config) { c.Routes[0].File, c.Routes[0].Datadog = nil, &Datadog{Site: "no site"} }},
+		{"listen: ", "listen", func(c *Config) { c.Listen = busy.Addr().String() }},
+		{"metrics_listen: ", "metrics_listen", func(c *Config) { c.Listen, c.MetricsListen = address, busy.Addr().String() }},
+		{r.dir, "", func(c *Config) { c.Inbox.SQLite = r.dir }},
+		{"missing", "", func(c *Config) { c.Inbox.SQLite = r.path("missing/relay.db") }},
+		{"datadog", "", func(c *Config) { c.Routes[0].File, c.Routes[0].Datadog = nil, &Datadog{Site: "no site"} }},
 	} {
 		config := r.config()
 		tt.change(config)
 		_, err := Open(t.Context(), r.path("relay.yaml"), config, slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("got %v, want an error about %q", err, tt.want)
+		}
+		key := ""
+		if taken, ok := errors.AsType[*ListenError](err); ok {
+			key = taken.Key
+		}
+		if key != tt.key {
+			t.Errorf("%v: the key is %q, want %q", err, key, tt.key)
 		}
 		again, err := net.Listen("tcp", address) //nolint:noctx // at once
 		if err != nil {
