@@ -287,11 +287,10 @@ func (r *Relay) Reload() error {
 	}
 	r.ends.client.Close()
 	r.ends = e
-	log := r.log.With(slog.Int("routes", len(config.Routes)))
-	if len(config.Variables) > 0 {
-		log = log.With(slog.String("as_at_the_start", strings.Join(config.Variables, ", ")+": a new value of a variable takes a restart, unlike one in a file"))
+	if len(config.Variables) > 0 { // of a file, a new value was read
+		r.log.Info("variables of the environment are as they were at the start; a new value takes a restart", slog.Any("variables", config.Variables))
 	}
-	log.Info("the file was read again")
+	r.log.Info("the file was read again", slog.Int("routes", len(config.Routes)))
 	return nil
 }
 

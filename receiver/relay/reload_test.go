@@ -69,17 +69,18 @@ func TestAReloadReplacesTheSecrets(t *testing.T) {
 func TestAReloadSaysWhichVariablesItCannotSeeAnew(t *testing.T) {
 	// Not parallel: it sets the environment.
 	t.Setenv("RELAY_TEST_SECRET", otherSecret)
+	t.Setenv("RELAY_TEST_OTHER", otherSecret)
 	to := newTarget(t)
 	file := head + "routes:\n" + to.route("a")
 	r := relayOf(t, file)
 	r.hangUp(file, readAgain)
-	const said = "a new value of a variable takes a restart"
+	const said = "a new value takes a restart"
 	if text := r.logs.text(); strings.Contains(text, said) {
 		t.Errorf("it speaks of variables, and the file names none:\n%s", text)
 	}
-	r.hangUp("secrets: [{file: whsec}, {env: RELAY_TEST_SECRET}, {env: RELAY_TEST_SECRET}]\ndev: true\nroutes:\n"+to.route("a"), readAgain)
-	if text := r.logs.text(); !strings.Contains(text, `as_at_the_start="RELAY_TEST_SECRET: `+said) || strings.Contains(text, "whsec_") {
-		t.Errorf("the log does not say that RELAY_TEST_SECRET takes a restart, or has its value:\n%s", text)
+	r.hangUp("secrets: [{file: whsec}, {env: RELAY_TEST_SECRET}, {env: RELAY_TEST_OTHER}, {env: RELAY_TEST_SECRET}]\ndev: true\nroutes:\n"+to.route("a"), readAgain)
+	if text := r.logs.text(); !strings.Contains(text, said+`" variables="[RELAY_TEST_OTHER RELAY_TEST_SECRET]"`) || strings.Contains(text, "whsec_") {
+		t.Errorf("the log does not say that both variables take a restart, or has a value of theirs:\n%s", text)
 	}
 }
 
