@@ -32,6 +32,7 @@ func TestStories(t *testing.T) {
 			env.Setenv("COMPLIANCELAYER_LISTEN", "127.0.0.1:0")
 			env.Setenv("COMPLIANCELAYER_RECEIVE_LISTEN", "127.0.0.1:0")
 			env.Setenv("COMPLIANCELAYER_DEV", "true")
+			env.Setenv("GORACE", "atexit_sleep_ms=20") // with the race detector every command would end a second later
 			env.Values["background"] = &background{running: map[string]*process{}}
 			return nil
 		},
@@ -101,7 +102,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 
 // environment gives a background process what the script's own commands get.
 func environment(ts *testscript.TestScript) []string {
-	names := []string{"PATH", "HOME", "TMPDIR", "WORK", "GOCOVERDIR"}
+	names := []string{"PATH", "HOME", "TMPDIR", "WORK", "GOCOVERDIR", "GORACE"}
 	for _, flag := range []string{"API_KEY", "LISTEN", "RECEIVE_LISTEN", "DEV", "SERVER", "SECRET", "DATABASE", "RETRY_SCHEDULE", "SECRET_KEY"} {
 		names = append(names, envPrefix+"_"+flag)
 	}
