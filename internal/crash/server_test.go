@@ -81,7 +81,7 @@ func TestTheDatabaseServerIsAwayForLongerThanALease(t *testing.T) {
 	}
 	_ = w.crowd.post(t.Context(), c.api, w.crowd.events(1)) // what is not accepted is tried again
 	w.crowd.settle(t.Context(), c.api)
-	w.finish(c.api, takeOver)
+	w.finish(c.api, finishLimit)
 	c.stop(t)
 	w.settleAccounts(t).evidence(w, "away", 9, 1, "PostgreSQL away for longer than a lease, with an outcome to be recorded")
 }
