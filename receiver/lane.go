@@ -63,7 +63,8 @@ const (
 )
 
 // SetLanes replaces the lanes, also while Run works: those that are gone end what they
-// have in hand, and what waits in them stays in the store.
+// have in hand, and what waits in them stays in the store. One that is changed goes on when
+// its handler has ended; a handler that does not, long after its time, is logged.
 func (r *Receiver) SetLanes(lanes ...Lane) error {
 	lanes = slices.Clone(lanes)
 	names := map[string]bool{}

@@ -95,11 +95,25 @@ func (r *Receiver) change(ctx context.Context) {
 		go func() {
 			defer close(l.ended)
 			for _, predecessor := range predecessors {
-				<-predecessor.ended
+				l.await(predecessor)
 			}
 			l.run(own)
 		}()
 	}
+}
+
+// await waits until the lane before this one has ended. A handler that hangs keeps it from that
+// and this one from its work, until the process is started again: that is said.
+func (l *lane) await(predecessor *lane) {
+	patience := time.NewTimer(predecessor.lease())
+	defer patience.Stop()
+	select {
+	case <-predecessor.ended:
+		return
+	case <-patience.C:
+	}
+	l.r.log.Warn("a lane does not start: what it had in hand before it was changed does not end", slog.String("lane", l.Name), slog.Duration("timeout", predecessor.Timeout))
+	<-predecessor.ended
 }
 
 func (l *lane) hasEnded() bool {

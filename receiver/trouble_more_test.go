@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -223,6 +224,36 @@ func TestALaneThatGoesAndComesBackIsWorkedOffByOneOnly(t *testing.T) {
 		if most.Load() > 1 {
 			t.Errorf("an ordered lane handled %d at once after it was taken out and put back", most.Load())
 		}
+		k.halt()
+	})
+}
+
+// A handler that does not look at its context keeps its lane from being changed.
+func TestALaneThatCannotStartSaysSo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hung := make(chan struct{})
+		a := receiver.Lane{Name: "a", Timeout: time.Minute, Handle: func(context.Context, rawEvent) error { <-hung; return nil }}
+		k := newKit(t, receiver.Config{Route: func(rawEvent) []string { return []string{"a"} }})
+		if err := k.SetLanes(a); err != nil {
+			t.Fatal(err)
+		}
+		k.start()
+		k.publish(1)
+		pass(time.Second)
+		if err := k.SetLanes(a); err != nil {
+			t.Fatal(err)
+		}
+		const words = "a lane does not start"
+		pass(time.Minute)
+		if strings.Contains(k.logs.String(), words) {
+			t.Error("it is said while the handler may go on")
+		}
+		pass(time.Minute)
+		if n := strings.Count(k.logs.String(), words); n != 1 {
+			t.Errorf("it is said %d times, want once:\n%s", n, k.logs)
+		}
+		close(hung)
 		k.halt()
 	})
 }
