@@ -42,12 +42,3 @@ func TestMain(m *testing.M) {
 func option[T any](name string) T {
 	return flag.Lookup(name).Value.(flag.Getter).Get().(T)
 }
-
-// memory is a folder where syncing costs nothing, if the machine has one: how long a sync
-// takes is not what these tests are about.
-func memory() string {
-	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
-		return "/dev/shm"
-	}
-	return ""
-}

@@ -23,7 +23,7 @@ const parts = 4
 
 func TestHistoriesOnSQLite(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp(memory(), "compliancelayer-model-")
+	dir, err := os.MkdirTemp(pgtest.Memory(), "compliancelayer-model-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestHistoriesOnSQLite(t *testing.T) {
 
 func TestHistoriesOnPostgreSQL(t *testing.T) {
 	t.Parallel()
-	cluster, err := pgtest.Start(context.Background(), pgtest.Config{Dir: memory()})
+	cluster, err := pgtest.Start(context.Background(), pgtest.Config{Dir: pgtest.Memory()})
 	if err != nil {
 		t.Fatalf("this test needs PostgreSQL: %v", err)
 	}

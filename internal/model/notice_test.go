@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/compliancelayer/compliancelayer/internal/delivery"
+	"github.com/compliancelayer/compliancelayer/internal/pgtest"
 	"github.com/compliancelayer/compliancelayer/internal/store"
 )
 
@@ -356,7 +357,7 @@ func TestTheModelNoticesAStoreThatBreaksItsPromises(t *testing.T) {
 	for name, one := range sabotages {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir, err := os.MkdirTemp(memory(), "compliancelayer-model-")
+			dir, err := os.MkdirTemp(pgtest.Memory(), "compliancelayer-model-")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,7 +7,8 @@
 // server takes its own with [New]. The benchmark uses [Start].
 //
 // The server is as durable as a production one (fsync and synchronous_commit
-// are on), because the tests are there to prove promises about durability. It
+// are on), because the tests are there to prove promises about durability; the one
+// that is shared is in memory if there is room ([Memory]), because no test can cut its power. It
 // is gone when the process that started it is gone, however that one ended: a
 // guard process waits for the end and cleans up (see guard.go).
 //

@@ -41,7 +41,7 @@ func (s *sharedCluster) get() (*Cluster, error) {
 	defer s.mu.Unlock()
 	if !s.asked {
 		s.asked = true
-		s.cluster, s.err = Start(context.Background(), Config{})
+		s.cluster, s.err = Start(context.Background(), Config{Dir: Memory()})
 	}
 	return s.cluster, s.err
 }
@@ -103,7 +103,7 @@ func sharedURL() (string, error) {
 	return cluster.URL("postgres"), nil
 }
 
-// New starts a cluster that belongs to this test alone, which may stop and
+// New starts a cluster that belongs to this test alone, on disk, which may stop and
 // restart it, and stops it at the end of the test. It takes about a second; a
 // test that only needs a database uses [URL].
 func New(t testing.TB) *Cluster {

@@ -41,7 +41,7 @@ func (c *lateTLS) Read(b []byte) (int, error) {
 // short, or makes the parts longer than the whole.
 func TestEachPhaseHasItsOwnTime(t *testing.T) {
 	t.Parallel()
-	const dns, handshake, answer, body = 20 * time.Millisecond, 50 * time.Millisecond, 110 * time.Millisecond, 230 * time.Millisecond
+	const dns, handshake, answer, body = 20 * time.Millisecond, 50 * time.Millisecond, 110 * time.Millisecond, time.Second
 	authority := newAuthority(t)
 	config := &tls.Config{Certificates: []tls.Certificate{*newCertificate(t, authority, unchanged)}}
 	for _, client := range evilClients {
@@ -93,7 +93,9 @@ func checkTimes(t *testing.T, a delivery.Attempt, overTLS, connected bool, least
 		least.DNS = 0 // its target is an address
 	}
 	got := a.Timing
-	if got.FirstByte < least.FirstByte || got.Total < least.Total || got.Total-got.FirstByte < least.Total-least.FirstByte {
+	// On a busy machine the first byte is read late, and what comes after it is not.
+	rest := (least.Total - least.FirstByte) / 2
+	if got.FirstByte < least.FirstByte || got.Total < least.Total || got.Total-got.FirstByte < rest {
 		t.Errorf("timing %+v, want at least %+v: the body is not part of the first byte", got, least)
 	}
 	if connected && (got.DNS < least.DNS || got.Connect <= 0 || overTLS && got.TLS < least.TLS) {
