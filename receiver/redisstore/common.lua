@@ -41,8 +41,12 @@ end
 local function sound(seq)
 	local lane, id, status = unpack(redis.call('HMGET', key_of(seq), 'lane', 'id', 'status'))
 	if lane and id then
-		if status then redis.call('HSETNX', tag .. ':names', name_of(lane, id), seq) end
-		if find(lane, id) == seq then
+		local named = find(lane, id)
+		if status and not named then
+			redis.call('HSET', tag .. ':names', name_of(lane, id), seq)
+			named = seq
+		end
+		if named == seq then
 			if not status then redis.call('HSET', key_of(seq), 'status', 'waiting') end
 			return true
 		end

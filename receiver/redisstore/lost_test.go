@@ -196,16 +196,23 @@ func TestAClientOfTheProgramIsUsedAndLeftOpen(t *testing.T) {
 	}
 }
 
-// A server that evicts is one that [redisstore.Config.AcceptLoss] takes. What it threw away is
-// lost; what lies beside that is not.
-func TestAnEvictedEventStopsNothingElse(t *testing.T) {
-	t.Parallel()
+// evicting gives a store that bears a server that throws away what it was given.
+func evicting(t *testing.T) (*redistest.Server, *redisstore.Store) {
+	t.Helper()
 	server := redistest.New(t)
 	s, err := redisstore.Open(t.Context(), server.URL(), redisstore.Config{AcceptLoss: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() { s.Close() })
+	return server, s
+}
+
+// A server that evicts is one that [redisstore.Config.AcceptLoss] takes. What it threw away is
+// lost; what lies beside that is not.
+func TestAnEvictedEventStopsNothingElse(t *testing.T) {
+	t.Parallel()
+	server, s := evicting(t)
 	put(t, s, "a")
 	put(t, s, "b")
 	evicted := "{" + redisstore.DefaultPrefix + "}:item:0000000000000001"
@@ -225,12 +232,7 @@ func TestAnEvictedEventStopsNothingElse(t *testing.T) {
 // The names of all events are one key. Without it, only copies are not known any more.
 func TestEvictedNamesStopNoEvent(t *testing.T) {
 	t.Parallel()
-	server := redistest.New(t)
-	s, err := redisstore.Open(t.Context(), server.URL(), redisstore.Config{AcceptLoss: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	server, s := evicting(t)
 	for _, id := range []string{"a", "b", "c"} {
 		put(t, s, id)
 	}

@@ -38,6 +38,7 @@ func newWebhookSink(w *Webhook, http *http.Client, timeout time.Duration) (sink,
 	secrets := partsOf(w.URL.Reveal())
 	for _, value := range w.Headers {
 		secrets = append(secrets, value.Reveal())
+		secrets = append(secrets, longParts(strings.Fields(value.Reveal()))...)
 		secrets = append(secrets, longParts(strings.FieldsFunc(value.Reveal(), between))...)
 	}
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
@@ -55,8 +56,8 @@ func newWebhookSink(w *Webhook, http *http.Client, timeout time.Duration) (sink,
 // secret by itself. Shorter ones are words, such as "hooks" and "Bearer".
 const secretLength = 8
 
-// between reports whether a character of a header is in no token: what RFC 9110, section 11.2,
-// calls token68 may have others, and so do schemes, "key=value" and lists around them.
+// between reports whether a character of a header may stand between a token and what is around it, as in
+// key="token" or user:token. Tokens are mostly of the other characters (token68 of RFC 9110, section 11.2).
 func between(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._~+/", r)
 }

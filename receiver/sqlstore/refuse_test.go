@@ -115,13 +115,19 @@ func TestProcessesThatStartAtOnceMakeTheTablesOnce(t *testing.T) {
 	}
 }
 
-func TestTablesOfANewerReleaseAreRefused(t *testing.T) {
-	t.Parallel()
+// oneOfEach opens a database of each kind, the same one every time.
+func oneOfEach(t *testing.T) []func() (*sqlstore.Store, error) {
+	t.Helper()
 	path, address := filepath.Join(t.TempDir(), "a.db"), pgtest.URL(t)
-	for _, open := range []func() (*sqlstore.Store, error){
+	return []func() (*sqlstore.Store, error){
 		func() (*sqlstore.Store, error) { return sqlstore.OpenSQLite(t.Context(), path) },
 		func() (*sqlstore.Store, error) { return sqlstore.OpenPostgres(t.Context(), address) },
-	} {
+	}
+}
+
+func TestTablesOfANewerReleaseAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, open := range oneOfEach(t) {
 		store, err := open()
 		if err != nil {
 			t.Fatal(err)
@@ -146,11 +152,7 @@ func TestTablesOfANewerReleaseAreRefused(t *testing.T) {
 // Processes that start at once change the tables once, and lose nothing that is there.
 func TestTablesOfAnOlderReleaseAreChanged(t *testing.T) {
 	t.Parallel()
-	path, address := filepath.Join(t.TempDir(), "a.db"), pgtest.URL(t)
-	for _, open := range []func() (*sqlstore.Store, error){
-		func() (*sqlstore.Store, error) { return sqlstore.OpenSQLite(t.Context(), path) },
-		func() (*sqlstore.Store, error) { return sqlstore.OpenPostgres(t.Context(), address) },
-	} {
+	for _, open := range oneOfEach(t) {
 		store, err := open()
 		if err != nil {
 			t.Fatal(err)
